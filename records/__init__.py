@@ -1,0 +1,1 @@
+"""The nouns of the system and the run directory. Imports nothing of ours."""

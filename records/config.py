@@ -1,0 +1,80 @@
+"""The one configuration of a run: the same object behind flags, `--set` and run.json."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from records.nouns import Record
+
+Profile = Literal["quick", "full"]
+Approval = Literal["ask", "gate", "always", "never"]
+
+
+class Sizes(Record):
+    """How many problems each split gets. Validation = gate + transfer."""
+
+    train: int = Field(400, ge=1)
+    gate: int = Field(24, ge=4)
+    transfer: int = Field(24, ge=4)
+    test: int = Field(60, ge=4)
+    ood: int = Field(30, ge=0)
+
+
+class LoopConfig(Record):
+    """The reflection loop."""
+
+    rounds: int = Field(2, ge=0)
+    batch: int = Field(12, ge=1, description="training problems per round")
+    attempts: int = Field(2, ge=1, description="attempts per training problem")
+    max_edits: int = Field(4, ge=1, le=4)
+    alpha: float = Field(0.05, gt=0, lt=1, description="error budget of the gate over all rounds")
+
+
+class Decoding(Record):
+    """How replies are sampled. `max_tokens` None: the domain's reply budget."""
+
+    temperature: float = Field(0.0, ge=0, le=2)
+    teacher_temperature: float = Field(0.7, ge=0, le=2)
+    max_tokens: int | None = Field(None, ge=1)
+
+
+class TrainingConfig(Record):
+    """LoRA fine-tuning."""
+
+    learning_rate: float = Field(1e-3, gt=0)
+    epochs: float = Field(1.0, gt=0)
+    batch_size: int = Field(16, ge=1)
+    rank: int = Field(16, ge=1)
+    alpha: int = Field(32, ge=1)
+    dropout: float = Field(0.0, ge=0, lt=1)
+    warmup: float = Field(0.1, ge=0, lt=1, description="share of the steps")
+    max_length: int = Field(1536, ge=64)
+    save_steps: int = Field(10, ge=1)
+    max_loss_of_rows: float = Field(0.005, ge=0, le=1)
+
+
+class RunConfig(Record):
+    """Everything that decides what a run does."""
+
+    domain: str
+    teacher: str = "oracle"
+    student: str = "embedded"
+    validators: tuple[str, ...] = ("embedded",)
+    profile: Profile = "quick"
+    problems: str | None = None
+    approve: Approval = "ask"
+    seed: int = 0
+    training_seeds: int = Field(1, ge=1)
+    examples: int = Field(400, ge=1, description="verified solutions to train on")
+    student_arms: tuple[str, ...] = ("base", "base+strategy", "lora_plain", "lora_strategy")
+    sizes: Sizes = Sizes()
+    loop: LoopConfig = LoopConfig()
+    decoding: Decoding = Decoding()
+    training: TrainingConfig = TrainingConfig()
+    sandbox_tier: Literal["auto", "docker", "jail"] = "auto"
+    sandbox_slots: int = Field(2, ge=1)
+    concurrency: int = Field(8, ge=1, description="calls in flight per API provider")
+    call_timeout: float = Field(120.0, gt=0, description="seconds per API call")
+    batch_limit: int = Field(64, ge=1, description="rows per local generation batch")
