@@ -1,0 +1,155 @@
+"""Spec strings: how a person names a model on the command line.
+
+Guaranteed: `parse_spec` accepts exactly the listed forms and its error lists them all.
+`check_available` looks only at the environment, installed packages and local paths: it makes no
+request, so a wrong key or a misspelt model name shows at the first call.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+from pathlib import Path
+from typing import Literal
+
+from records.nouns import Record
+
+Provider = Literal["embedded", "hf", "anthropic", "openai", "vllm", "oracle"]
+
+FORMS = (
+    "oracle (teacher only; not a language model)",
+    "embedded (SmolLM2-135M-Instruct, on this machine)",
+    "embedded+ADAPTER_DIR",
+    "hf:PATH-or-ID[+ADAPTER_DIR]",
+    "anthropic:NAME",
+    "openai:NAME",
+    "vllm:NAME@URL (any OpenAI-compatible server)",
+)
+KEY_VARIABLES = {"anthropic": "ANTHROPIC_API_KEY", "openai": "OPENAI_API_KEY"}
+_PACKAGES = {"anthropic": "langchain_anthropic", "openai": "langchain_openai", "vllm": "langchain_openai"}
+_FREE = "`oracle`, `embedded`, `hf:PATH-or-ID` and `vllm:NAME@URL` need no key"
+_FAMILIES = ("smollm", "qwen", "llama", "mistral", "mixtral", "gemma", "phi", "claude", "gpt", "deepseek", "olmo")
+
+
+class SpecError(ValueError):
+    """A spec string that names no model; the message lists the valid forms."""
+
+
+class ModelSpec(Record):
+    """A parsed spec. `url` only for vllm, `adapter` only for local models."""
+
+    provider: Provider
+    name: str = ""
+    url: str | None = None
+    adapter: str | None = None
+
+    @property
+    def local(self) -> bool:
+        """Generated in this process, by transformers."""
+        return self.provider in ("embedded", "hf")
+
+    @property
+    def base(self) -> ModelSpec:
+        """The same model without its adapter."""
+        return self.model_copy(update={"adapter": None})
+
+    def __str__(self) -> str:
+        text = self.provider + (f":{self.name}" if self.name else "")
+        return text + (f"@{self.url}" if self.url else "") + (f"+{self.adapter}" if self.adapter else "")
+
+
+def parse_spec(text: str) -> ModelSpec:
+    """Parse a spec string. Raises SpecError, which lists the valid forms."""
+    head, _, rest = text.strip().partition(":")
+    if head == "oracle" and not rest:
+        return ModelSpec(provider="oracle")
+    if head == "embedded" or head.startswith("embedded+"):
+        return _parse_embedded(text.strip())
+    if head == "hf" and rest:
+        name, adapter = _split_adapter(text, rest)
+        return ModelSpec(provider="hf", name=name, adapter=adapter)
+    if head == "anthropic" and rest:
+        return ModelSpec(provider="anthropic", name=rest)
+    if head == "openai" and rest:
+        return ModelSpec(provider="openai", name=rest)
+    if head == "vllm" and rest:
+        return _parse_vllm(text, rest)
+    raise _error(text, "no such form")
+
+
+def _parse_embedded(text: str) -> ModelSpec:
+    name, adapter = _split_adapter(text, text)
+    if name != "embedded":
+        raise _error(text, f"'embedded' takes no name, got '{name}'")
+    return ModelSpec(provider="embedded", adapter=adapter)
+
+
+def _split_adapter(text: str, rest: str) -> tuple[str, str | None]:
+    """Split NAME[+ADAPTER] at the first '+' after which something follows."""
+    name, plus, adapter = rest.partition("+")
+    if not name or (plus and not adapter):
+        raise _error(text, "a name or the adapter's directory is missing around '+'")
+    return name, adapter or None
+
+
+def _parse_vllm(text: str, rest: str) -> ModelSpec:
+    name, _, url = rest.rpartition("@")
+    if not name or not re.match(r"https?://[^\s/]", url):
+        raise _error(text, "NAME@URL is needed, with a URL that begins with http:// or https://")
+    return ModelSpec(provider="vllm", name=name, url=url)
+
+
+def _error(text: str, why: str) -> SpecError:
+    return SpecError(f"model spec '{text}': {why}. Valid forms:\n" + "\n".join(f"  {form}" for form in FORMS))
+
+
+def check_available(spec: ModelSpec) -> str | None:
+    """What stands in the way of calling this model, with the remedy; None if nothing is known to."""
+    if spec.provider == "oracle":
+        return None
+    if spec.local:
+        return _local_problem(spec) or _adapter_problem(spec)
+    package = _PACKAGES[spec.provider]
+    if importlib.util.find_spec(package) is None:
+        return f"'{spec}' needs the package {package}: pip install 'linguistic-transfer[api]'"
+    variable = KEY_VARIABLES.get(spec.provider)
+    if variable and not os.environ.get(variable):
+        return f"'{spec}' needs an API key in the environment variable {variable}; {_FREE}"
+    return None
+
+
+def _local_problem(spec: ModelSpec) -> str | None:
+    if spec.provider == "embedded":
+        from models.embedded import EmbeddedModelError, is_prepared, source_file
+
+        try:
+            return None if is_prepared() or source_file() else None
+        except EmbeddedModelError as error:
+            return str(error)
+    path = Path(spec.name).expanduser()
+    looks_local = spec.name.startswith(("/", "./", "../", "~")) or path.exists()
+    if looks_local and not (path / "config.json").is_file():
+        return f"'{spec}': {path} is no model directory (it has no config.json)"
+    return None
+
+
+def _adapter_problem(spec: ModelSpec) -> str | None:
+    if spec.adapter is None:
+        return None
+    folder = Path(spec.adapter).expanduser()
+    missing = [name for name in ("adapter_config.json", "adapter_model.safetensors") if not (folder / name).is_file()]
+    if missing:
+        return f"'{spec}': {folder} is no PEFT adapter (missing {' and '.join(missing)})"
+    return None
+
+
+def family(spec: ModelSpec) -> str:
+    """Name of the model family, for "at least two families": by well-known words in the name."""
+    if spec.provider == "embedded":
+        return "smollm"
+    name = (Path(spec.name).name or spec.name).lower()
+    for word in _FAMILIES:
+        if word in spec.name.lower():
+            return word
+    return re.split(r"[-_.:/\d]", name)[0] or spec.provider
