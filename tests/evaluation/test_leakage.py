@@ -1,0 +1,183 @@
+"""A planted leak is always caught; the domain's own language is not called a leak."""
+
+import random
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from evaluation.leakage import StrategyCheck, check_splits, check_strategy, near_duplicates
+from records.nouns import Problem, Split, content_hash
+
+NOUNS = [
+    "apple",
+    "river",
+    "stone",
+    "cloud",
+    "table",
+    "horse",
+    "engine",
+    "paper",
+    "window",
+    "garden",
+    "bottle",
+    "market",
+    "pencil",
+    "button",
+    "ladder",
+]
+VERBS = ["count", "sort", "merge", "split", "reverse", "rotate", "filter", "group", "rank", "sum", "pair", "trim"]
+INNOCENT = """## Method
+- Read the whole task before you start, and name the edge cases.
+- Work through one small case by hand, then write the answer.
+
+## Checks
+- An empty input is a case of its own."""
+
+
+def problem(split: Split, number: int, rng: random.Random) -> Problem:
+    """A task of one of 12 families, with words of its own after a common template."""
+    verb = rng.choice(VERBS)
+    things = " ".join(rng.choice(NOUNS) for _ in range(12))
+    reference = f"Take each {rng.choice(NOUNS)} and {verb} it: " + " ".join(rng.choice(NOUNS) for _ in range(10))
+    return Problem(
+        id=f"{split}-{verb}-{number:03d}",
+        domain="words",
+        split=split,
+        family=verb,
+        difficulty="easy",
+        prompt=f"Here is a list of words. Your task is to {verb} them: {things}. Reply with one line.",
+        reference=reference,
+        content_hash=content_hash([split, number, things]),
+        answer=f"{rng.choice(NOUNS)}-{rng.randrange(10_000):04d}",
+    )
+
+
+def problems(seed: int, train: int = 60) -> list[Problem]:
+    rng = random.Random(seed)
+    sizes: list[tuple[Split, int]] = [("train", train), ("validation", 10), ("test", 20), ("ood", 10)]
+    return [problem(split, number, rng) for split, size in sizes for number in range(size)]
+
+
+ITEMS = problems(0)
+CHECK = StrategyCheck(ITEMS)
+HELD_OUT = [item for item in ITEMS if item.split != "train"]
+
+
+def plant(text: str, fragment: str, rng: random.Random) -> str:
+    """Put a fragment into the strategy between two of its lines, or inside one."""
+    lines = text.splitlines()
+    at = rng.randrange(len(lines))
+    return "\n".join([*lines[:at], rng.choice([f"- Remember {fragment}.", f"- {fragment}"]), *lines[at:]])
+
+
+def test_an_innocent_strategy_has_no_leak() -> None:
+    assert CHECK.leaks(INNOCENT) == []
+
+
+@settings(max_examples=300, deadline=None)
+@given(data=st.data())
+def test_a_planted_id_is_always_caught(data: st.DataObject) -> None:
+    item = data.draw(st.sampled_from(ITEMS))
+    form = data.draw(st.sampled_from(["{}", "`{}`", "_{}_", "({})", "{}:", "see {}, too"]))
+    text = plant(INNOCENT, form.format(item.id), random.Random(data.draw(st.integers(0, 99))))
+    assert any(leak.kind == "id" and item.id in leak.problem_ids for leak in CHECK.leaks(text))
+
+
+@settings(max_examples=300, deadline=None)
+@given(data=st.data())
+def test_a_planted_answer_is_always_caught(data: st.DataObject) -> None:
+    item = data.draw(st.sampled_from(HELD_OUT))
+    answer = data.draw(st.sampled_from([item.answer, str(item.answer).upper(), f"'{item.answer}'"]))
+    text = plant(INNOCENT, str(answer), random.Random(data.draw(st.integers(0, 99))))
+    assert any(leak.kind == "answer" and item.id in leak.problem_ids for leak in CHECK.leaks(text))
+
+
+@settings(max_examples=500, deadline=None)
+@given(data=st.data())
+def test_five_words_of_a_held_out_prompt_are_always_caught(data: st.DataObject) -> None:
+    item = data.draw(st.sampled_from(HELD_OUT))
+    tokens = item.prompt.split()
+    first = tokens.index("them:") + 1  # the words before it are the template of every prompt
+    start = data.draw(st.integers(first - 4, first + 7))
+    fragment = " ".join(tokens[start : start + 5])
+    fragment = data.draw(st.sampled_from([fragment, fragment.upper(), fragment.replace(" ", "\n  "), f"{fragment}!"]))
+    leaks = CHECK.leaks(plant(INNOCENT, fragment, random.Random(data.draw(st.integers(0, 99)))))
+    assert any(leak.kind == "words of a prompt" and item.id in leak.problem_ids for leak in leaks)
+
+
+@settings(max_examples=200, deadline=None)
+@given(data=st.data())
+def test_a_held_out_solution_is_always_caught(data: st.DataObject) -> None:
+    item = data.draw(st.sampled_from(HELD_OUT))
+    leaks = CHECK.leaks(plant(INNOCENT, item.reference, random.Random(data.draw(st.integers(0, 99)))))
+    assert any(leak.kind == "words of a reference" and item.id in leak.problem_ids for leak in leaks)
+
+
+def test_five_words_with_signs_among_them_are_caught() -> None:
+    item = HELD_OUT[0].model_copy(update={"prompt": "Given f ( x ) -> y = 3 * x + 1, find the root."})
+    assert check_strategy("- Know x ) -> y =.", [*ITEMS, item])
+    assert check_strategy("- Know that 3 * x + 1.", [*ITEMS, item])
+
+
+def test_invisible_characters_do_not_hide_a_leak() -> None:
+    item = HELD_OUT[0]
+    words = item.prompt.split("them: ")[1].split()[:5]
+    hidden = " ".join(word[:2] + "\u200b" + word[2:] for word in words)
+    assert check_strategy(f"- {hidden}", ITEMS)
+
+
+def test_the_shared_template_is_not_a_leak() -> None:
+    assert CHECK.leaks("- Here is a list of words. Your task is to read them. Reply with one line.") == []
+
+
+def test_a_class_label_is_not_a_literal_answer_and_a_number_alone_is_no_id() -> None:
+    rng = random.Random(1)
+    labelled = [
+        problem(split, number, rng).model_copy(update={"answer": label, "id": f"{100 * (split == 'test') + number}"})
+        for split in ("train", "test")
+        for number, label in enumerate(["FEASIBLE", "INFEASIBLE"] * 3)
+    ]
+    assert check_strategy("- Say FEASIBLE if at most 103 meetings overlap.", labelled) == []
+    assert [leak.kind for leak in check_strategy("- Problem 103 is special.", labelled)] == ["id"]
+
+
+def test_disjoint_splits_pass_and_a_copy_is_an_error() -> None:
+    report = check_splits(ITEMS)
+    assert report.ok
+    copy = ITEMS[0].model_copy(update={"id": "test-copy", "split": "test"})
+    kinds = {leak.kind for leak in check_splits([*ITEMS, copy]).errors}
+    assert kinds == {"content hash", "prompt"}
+    assert not check_splits([*ITEMS, ITEMS[0]]).ok, "an id that is used twice"
+
+
+def test_near_duplicates_are_counted_not_forbidden() -> None:
+    test_item = next(item for item in ITEMS if item.split == "test")
+    changed = test_item.prompt.replace("Reply with one line", "Reply with two lines")
+    near = test_item.model_copy(update={"id": "train-x", "split": "train", "prompt": changed, "content_hash": "x"})
+    before, after = check_splits(ITEMS), check_splits([*ITEMS, near])
+    assert after.ok
+
+    def figure(report: object, field: str) -> int:
+        rows = [row for row in report.overlaps if (row.text, row.a, row.b) == ("prompt", "train", "test")]  # type: ignore[attr-defined]
+        return int(getattr(rows[0], field))
+
+    assert figure(after, "near") == figure(before, "near") + 1
+    assert figure(after, "shared_grams") >= 1
+
+
+def test_near_duplicates_between_two_lists() -> None:
+    left = [ITEMS[0].prompt, "nothing like it at all, 1234567"]
+    assert near_duplicates(left, [ITEMS[0].prompt + " "]) == [True, False]
+    assert near_duplicates([], ["x"]) == []
+
+
+@pytest.mark.parametrize("train", [2400])
+def test_three_thousand_problems_take_seconds(train: int) -> None:
+    many = problems(3, train) + [item.model_copy(update={"id": f"b-{item.id}"}) for item in problems(4, 1)[1:]] * 10
+    unique = [item.model_copy(update={"id": f"{i}-{item.id}"}) for i, item in enumerate(many)]
+    started = time.process_time()
+    check_splits(unique)
+    StrategyCheck(unique).leaks(INNOCENT)
+    assert time.process_time() - started < 20
