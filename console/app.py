@@ -1,0 +1,262 @@
+"""The commands: run a transfer, resume, list, show, approve, cost."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from console import review
+from console.progress import make_events
+from console.text import safe
+from domains import DOMAINS, get_domain
+from domains.base import DomainError
+from graphs.approval import Answer
+from graphs.context import StageError
+from graphs.runner import Finished, Waiting, create_run, fork_run, list_runs, open_run, refuse_difference, where_it_stands, work
+from graphs.settings import SettingsError, build_config
+from models.spec import SpecError
+from prompts import PromptError
+from records.config import RunConfig
+from records.rundir import RunDirectory, RunError
+from sandbox import SandboxError
+
+PROGRAM = "python -m graphs.transfer"
+BAD_INPUT = 2
+
+app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
+console = Console(highlight=False)
+errors = Console(stderr=True, highlight=False)
+
+RunsOption = Annotated[Path, typer.Option("--runs", envvar="LRL_RUNS", help="Folder that holds the runs.")]
+RunArgument = Annotated[str, typer.Argument(help="Name of the run, or `last`.", metavar="RUN")]
+RUNS = Path("runs")
+
+
+@contextmanager
+def friendly(run: RunDirectory | None = None) -> Iterator[None]:
+    """Turn the errors that we know into one line and the way on; exit code 2 for bad input, 1 else."""
+    try:
+        yield
+    except (SettingsError, SpecError, DomainError, RunError, PromptError) as error:
+        _fail(str(error), BAD_INPUT, run)
+    except (StageError, SandboxError) as error:
+        _fail(str(error), 1, run)
+    except KeyboardInterrupt:
+        _fail("interrupted", 130, run)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
+            raise
+        _fail(f"{error.strerror}: {error.filename or 'the run directory'}. Make room or rights, then resume.", 1, run)
+
+
+def _fail(message: str, code: int, run: RunDirectory | None) -> None:
+    errors.print(f"[red]error:[/red] {safe(message)}", soft_wrap=True)
+    if run is not None and (run.path / "problems.jsonl").exists():
+        errors.print(f"Nothing is lost. Go on with: {PROGRAM} resume {run.id}", soft_wrap=True)
+    raise typer.Exit(code)
+
+
+@app.callback(invoke_without_command=True)
+def transfer(
+    context: typer.Context,
+    domain: Annotated[str | None, typer.Option(help=f"What is learned: {', '.join(DOMAINS)}.")] = None,
+    teacher: Annotated[str | None, typer.Option(help="Model spec of the teacher; `oracle` needs no model.")] = None,
+    student: Annotated[str | None, typer.Option(help="Model spec of the student.")] = None,
+    validator: Annotated[list[str] | None, typer.Option(help="Model spec; may be given several times.")] = None,
+    profile: Annotated[str | None, typer.Option(help="quick or full.")] = None,
+    problems: Annotated[str | None, typer.Option(help="JSONL file or data set name.")] = None,
+    approve: Annotated[str | None, typer.Option(help="ask, gate, always or never.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of problems, order and training.")] = None,
+    run: Annotated[str | None, typer.Option(help="Name of the run; an unfinished one goes on.")] = None,
+    set_: Annotated[list[str] | None, typer.Option("--set", help="key=value, e.g. loop.rounds=3.")] = None,
+    runs: RunsOption = RUNS,
+) -> None:
+    """Move a capability from a teacher to a small student, in language, and prove it.
+
+    Models are named [bold]provider:model[/bold]: embedded, hf:PATH-or-ID, anthropic:NAME,
+    openai:NAME, vllm:NAME@URL. Without a key the teacher is a scripted oracle.
+    """
+    if context.invoked_subcommand:
+        return
+    with friendly():
+        if domain is None:
+            raise SettingsError(f"--domain is missing; there are: {', '.join(DOMAINS)}")
+        get_domain(domain)
+        flags = dict(
+            domain=domain, teacher=teacher, student=student, validators=validator, profile=profile,
+            problems=problems, approve=approve, seed=seed,
+        )  # fmt: skip
+        config = build_config(flags, set_ or [])
+        directory = _new_or_same(config, runs, run)
+    go_on(directory, config)
+
+
+def _new_or_same(config: RunConfig, runs: Path, run_id: str | None) -> RunDirectory:
+    if run_id and (runs / run_id / "run.json").exists():
+        directory, _ = open_run(runs, run_id)
+        refuse_difference(directory, config)
+        return directory
+    return create_run(config, runs, run_id)
+
+
+def go_on(run: RunDirectory, config: RunConfig, answer: Answer | None = None) -> None:
+    """Work on the run until it ends or waits; at a terminal the approval is asked here."""
+    console.print(f"Run [bold]{safe(run.id)}[/bold] in {safe(str(run.path))}", soft_wrap=True)
+    if config.teacher == "oracle":
+        console.print("The teacher is a scripted oracle, not a language model: it knows the reference solutions.")
+    events = make_events(console)
+    given = iter([answer] if answer else [])
+
+    def reviewer(run: RunDirectory, payload: dict[str, object]) -> Answer | None:
+        events.close()
+        ready = next(given, None)
+        if ready is not None:
+            return ready
+        return review.ask(console, run, payload) if _interactive() else None
+
+    with friendly(run):
+        try:
+            outcome = asyncio.run(work(run, config, events, reviewer))
+        finally:
+            events.close()
+    _say_outcome(run, outcome)
+
+
+def _interactive() -> bool:
+    return sys.stdin.isatty() and console.is_terminal
+
+
+def _say_outcome(run: RunDirectory, outcome: Finished | Waiting) -> None:
+    if isinstance(outcome, Waiting):
+        review.show_evidence(console, run, outcome.payload)
+        console.print(f"The run waits for a decision about the strategy. Decide with: {PROGRAM} approve {run.id}")
+        return
+    from console.show import show_summary
+
+    show_summary(console, run, outcome.summary)
+
+
+@app.command()
+def resume(
+    run: RunArgument,
+    fork: Annotated[str | None, typer.Option(help="Name of a new run that reuses this run's calls.")] = None,
+    set_: Annotated[list[str] | None, typer.Option("--set", help="With --fork: changed settings, key=value.")] = None,
+    runs: RunsOption = RUNS,
+) -> None:
+    """Go on with a run where it stopped."""
+    with friendly():
+        directory, config = open_run(runs, _last(run, runs))
+        if set_ and not fork:
+            raise SettingsError("a run keeps its settings; give --fork NEW_NAME to begin a new one with --set")
+        if fork:
+            given = config.model_dump(mode="json")
+            config = build_config(given, set_ or [])
+            directory = fork_run(directory, config, runs, fork)
+    go_on(directory, config)
+
+
+@app.command()
+def approve(
+    run: RunArgument,
+    decision: Annotated[str | None, typer.Option(help="approve, edit or reject; without it you are asked.")] = None,
+    reason: Annotated[str, typer.Option(help="Part of the record; a rejection needs one.")] = "",
+    file: Annotated[Path | None, typer.Option(help="With --decision edit: the edited strategy.")] = None,
+    runs: RunsOption = RUNS,
+) -> None:
+    """Decide about the strategy of a waiting run; the run then goes on."""
+    with friendly():
+        directory, config = open_run(runs, _last(run, runs))
+        if directory.complete or (directory.path / "dataset").exists():
+            raise RunError(f"run '{directory.id}' does not wait for a decision; see: {PROGRAM} show {directory.id}")
+        answer = _answer_from_flags(directory, decision, reason, file) if decision else None
+        if not answer and not _interactive():
+            raise SettingsError("there is no terminal to ask at; give --decision approve, edit or reject")
+    go_on(directory, config, answer)
+
+
+def _answer_from_flags(run: RunDirectory, decision: str, reason: str, file: Path | None) -> Answer:
+    if decision not in ("approve", "edit", "reject"):
+        raise SettingsError(f"--decision {decision}: there are approve, edit and reject")
+    if decision == "reject" and not reason.strip():
+        raise SettingsError("a rejection needs a --reason: it is part of the record")
+    if (decision == "edit") != (file is not None):
+        raise SettingsError("--file belongs to --decision edit, and the other way round")
+    text = _read_text(file) if file else None
+    return review.make_answer(decision, _strategy_at_review(run), reason, text)
+
+
+def _read_text(file: Path) -> str:
+    try:
+        return file.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"--file {file}: cannot be read as UTF-8 text ({error})") from error
+
+
+def _strategy_at_review(run: RunDirectory) -> str:
+    """The strategy that was validated last is the one that waits."""
+    rows = [row for row in run.rows("evaluation/rows.jsonl") if row["suite"] == "strategy"]
+    if not rows:
+        raise RunError(f"run '{run.id}' has not reached the approval yet; go on with: {PROGRAM} resume {run.id}")
+    return str(rows[-1]["strategy_hash"])
+
+
+@app.command("runs")
+def runs_(runs: RunsOption = RUNS) -> None:
+    """List the runs."""
+    from console.show import runs_table
+
+    found = list_runs(runs)
+    if not found:
+        console.print(f"No runs in {safe(str(runs))} yet. Begin with: {PROGRAM} --domain python")
+        return
+    with friendly():
+        console.print(runs_table([(run, where_it_stands(run)) for run in found]))
+
+
+@app.command()
+def show(
+    run: RunArgument,
+    stage: Annotated[str | None, typer.Option(help="reflections, strategy, attempts or calls.")] = None,
+    limit: Annotated[int, typer.Option(help="Rows at most, for attempts and calls.", min=1)] = 20,
+    runs: RunsOption = RUNS,
+) -> None:
+    """Read a run: its result, or one stage of it."""
+    from console import show as views
+
+    with friendly():
+        directory, _ = open_run(runs, _last(run, runs))
+        if stage is None:
+            views.show_overview(console, directory, where_it_stands(directory))
+            return
+        view = views.STAGES.get(stage)
+        if view is None:
+            raise SettingsError(f"--stage {stage}: there are {', '.join(views.STAGES)}")
+        view(console, directory, limit)
+
+
+@app.command()
+def cost(run: RunArgument, runs: RunsOption = RUNS) -> None:
+    """What a run's model calls cost, by stage, agent and model."""
+    from console.show import show_cost
+
+    with friendly():
+        directory, _ = open_run(runs, _last(run, runs))
+        show_cost(console, directory)
+
+
+def _last(name: str, runs: Path) -> str:
+    found = list_runs(runs)
+    return found[-1].id if name == "last" and found else name
+
+
+def main() -> None:
+    """Entry point of the program."""
+    app(prog_name=PROGRAM)

@@ -1,0 +1,131 @@
+"""Approval at a terminal: the strategy with its evidence, and one question."""
+
+from __future__ import annotations
+
+import difflib
+import getpass
+import os
+from typing import Any
+
+import click
+from rich.console import Console, Group
+from rich.panel import Panel
+from rich.prompt import Prompt
+from rich.syntax import Syntax
+from rich.table import Table
+from rich.text import Text
+
+from console.text import plain, safe
+from evaluation.summary import strategy_table
+from graphs.approval import Answer
+from graphs.strategies import load_strategy
+from models.tokens import count_tokens
+from records.nouns import EvaluationRow, Reflection, Strategy
+from records.rundir import RunDirectory
+
+CHOICES = ["approve", "edit", "reject", "later"]
+
+
+def show_evidence(console: Console, run: RunDirectory, payload: dict[str, Any]) -> None:
+    """Everything that a reviewer needs, on one screen or two."""
+    strategy = load_strategy(run, payload["strategy_hash"])
+    draft = load_strategy(run, payload["draft_hash"])
+    console.rule("[bold]Approval of the strategy")
+    console.print(Panel(bullets_view(strategy), title=f"{strategy.hash} · {count_tokens(strategy.text)} tokens"))
+    console.print(difference_view(draft, strategy))
+    console.print(gate_table(run.read("reflections.jsonl", Reflection)))
+    console.print(arms_table(run, strategy.hash))
+    if payload.get("notice"):
+        console.print(f"[yellow]{safe(payload['notice'])}[/yellow]")
+
+
+def bullets_view(strategy: Strategy) -> Group:
+    """Bullets by section, each with its id and origin."""
+    lines: list[Text] = []
+    section = None
+    for bullet in strategy.bullets:
+        if bullet.section != section:
+            section = bullet.section
+            lines.append(Text(plain(section), style="bold"))
+        origin = f"round {bullet.round}, from {len(bullet.origin)} attempts" if bullet.origin else "first draft"
+        lines.append(Text.assemble((f"  {bullet.id:>4}  ", "cyan"), plain(bullet.text), (f"  [{origin}]", "dim")))
+    return Group(*lines)
+
+
+def difference_view(old: Strategy, new: Strategy) -> Any:
+    """Unified diff of two versions' texts."""
+    lines = difflib.unified_diff(
+        plain(old.text).splitlines(), plain(new.text).splitlines(), "first draft", "this strategy", lineterm="", n=0
+    )
+    text = "\n".join(lines)
+    return Syntax(text, "diff") if text else Text("No edit passed the gate: this is the first draft.", style="dim")
+
+
+def gate_table(reflections: list[Reflection]) -> Table:
+    """One row per round: what was proposed and what the gate said."""
+    table = Table(title="Gate", title_justify="left")
+    for column in ("round", "edits", "n", "won", "lost", "p (one-sided)", "decision"):
+        table.add_column(column, justify="left" if column == "decision" else "right")
+    for reflection in reflections:
+        gate = reflection.gate
+        figures = [str(gate.n), str(gate.wins), str(gate.losses), f"{gate.p_value:.3f}"] if gate else ["", "", "", ""]
+        word = "accepted" if reflection.accepted else f"not accepted {reflection.note}".strip()
+        table.add_row(str(reflection.round), str(len(reflection.edits)), *figures, safe(word))
+    return table
+
+
+def arms_table(run: RunDirectory, strategy_hash: str) -> Table:
+    """Zero-shot accuracy per validator and strategy arm, with the verdict word."""
+    rows = [
+        row
+        for row in run.read("evaluation/rows.jsonl", EvaluationRow)
+        if row.suite == "strategy" and row.strategy_hash == strategy_hash
+    ]
+    table = Table(title="Zero-shot validation on items that the gate never used", title_justify="left")
+    view = strategy_table(rows)
+    table.add_column("validator")
+    for arm in view.arms:
+        table.add_column(arm, justify="right")
+    table.add_column("verdict")
+    for validator, cells, verdict in view.lines:
+        table.add_row(safe(validator), *cells, verdict)
+    return table
+
+
+def ask(console: Console, run: RunDirectory, payload: dict[str, Any]) -> Answer | None:
+    """Show the evidence and ask; None if the reviewer wants to decide later."""
+    show_evidence(console, run, payload)
+    while True:
+        choice = Prompt.ask("Your decision", choices=CHOICES, default="later", console=console)
+        if choice == "later":
+            return None
+        answer = _answer(console, run, payload["strategy_hash"], choice)
+        if answer:
+            return answer
+
+
+def _answer(console: Console, run: RunDirectory, strategy_hash: str, choice: str) -> Answer | None:
+    text = None
+    if choice == "edit":
+        text = click.edit(load_strategy(run, strategy_hash).text, extension=".md")
+        if text is None:
+            console.print("Nothing was saved in the editor; the strategy is unchanged.")
+            return None
+    reason = Prompt.ask("Reason", default="", show_default=False, console=console)
+    if choice == "reject" and not reason.strip():
+        console.print("A rejection needs a reason: it is part of the record.")
+        return None
+    return make_answer(choice, strategy_hash, reason, text)
+
+
+def make_answer(choice: str, strategy_hash: str, reason: str, text: str | None = None) -> Answer:
+    """The answer in the name of the user of this machine."""
+    return Answer(action=choice, strategy_hash=strategy_hash, who=reviewer_name(), reason=reason, text=text)  # type: ignore[arg-type]
+
+
+def reviewer_name() -> str:
+    """LRL_REVIEWER, or the login name."""
+    try:
+        return os.environ.get("LRL_REVIEWER") or getpass.getuser()
+    except (OSError, KeyError):
+        return "unknown"

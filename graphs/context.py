@@ -1,0 +1,77 @@
+"""What every node of a run can reach: the run directory, the models, the domain, the progress."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from agents.teacher import Teacher
+from domains.base import Domain, Verifier
+from models.gateway import Gateway
+from records.config import RunConfig
+from records.rundir import RunDirectory
+from records.splits import ProblemSet
+
+
+class Events(Protocol):
+    """Where progress is shown. Implementations must not raise."""
+
+    def stage(self, name: str, total: int | None = None) -> None:
+        """A stage begins; `total` is the number of steps, None if unknown."""
+
+    def stage_total(self, total: int) -> None:
+        """The number of steps of the current stage has become known."""
+
+    def advance(self, count: int = 1, note: str = "") -> None:
+        """Steps of the current stage are finished."""
+
+    def info(self, text: str) -> None:
+        """One line worth reading."""
+
+
+class Silent:
+    """Shows nothing."""
+
+    def stage(self, name: str, total: int | None = None) -> None:
+        """Nothing is shown."""
+
+    def stage_total(self, total: int) -> None:
+        """Nothing is shown."""
+
+    def advance(self, count: int = 1, note: str = "") -> None:
+        """Nothing is shown."""
+
+    def info(self, text: str) -> None:
+        """Nothing is shown."""
+
+
+class StageError(Exception):
+    """A stage could not finish. The run stays resumable; the message says what happened."""
+
+
+@dataclass(kw_only=True)
+class RunContext:
+    """Clients and settings of one process that works on a run (LangGraph runtime context)."""
+
+    run: RunDirectory
+    config: RunConfig
+    domain: Domain
+    verifier: Verifier
+    gateway: Gateway
+    teacher: Teacher
+    events: Events = field(default_factory=Silent)
+    _problems: ProblemSet | None = None
+
+    @property
+    def problems(self) -> ProblemSet:
+        """The run's problems, read once from problems.jsonl."""
+        if self._problems is None:
+            from records.nouns import Problem
+
+            self._problems = ProblemSet(self.run.read("problems.jsonl", Problem), self.config.sizes.gate)
+        return self._problems
+
+    @property
+    def reply_tokens(self) -> int:
+        """Decoding budget for one reply, in tokens."""
+        return self.config.decoding.max_tokens or self.domain.reply_tokens

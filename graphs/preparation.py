@@ -1,0 +1,87 @@
+"""Stages 1 and 2: splits with their leak check, and the baselines."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+from langgraph.runtime import Runtime
+
+from agents.solver import Solver
+from evaluation.gate import minimum_detectable_effect
+from evaluation.leakage import check_splits
+from graphs.attempts import Job, attempt_all, evaluation_row, share_passed
+from graphs.context import RunContext, StageError
+from graphs.state import TransferState
+from records.nouns import Problem
+
+
+async def prepare_splits(state: TransferState, runtime: Runtime[RunContext]) -> dict[str, Any]:
+    """Generate or load the problems, check the splits for leaks, write problems.jsonl."""
+    context = runtime.context
+    context.events.stage("Splits and leak check")
+    problems = context.domain.load(context.config.problems, context.config.sizes, context.config.seed)
+    report = check_splits(problems)
+    context.run.write_json("leaks.json", report.model_dump(mode="json"))
+    if report.fatal:
+        raise StageError(f"the splits are not disjoint: {'; '.join(report.fatal[:3])}")
+    context.run.append("problems.jsonl", problems)
+    sizes = context.problems.sizes()
+    context.events.info(", ".join(f"{name} {count}" for name, count in sizes.items()))
+    for warning in report.warnings:
+        context.events.info(warning)
+    await _self_check(context, problems)
+    effect = minimum_detectable_effect(context.config.sizes.gate, context.config.loop.alpha)
+    context.events.info(f"the gate sees {context.config.sizes.gate} items: it can detect a gain of about {effect:+.0%}")
+    return {"sizes": sizes}
+
+
+async def _self_check(context: RunContext, problems: list[Problem]) -> None:
+    """The verifier must accept the reference of each family before any model is called."""
+    families = {problem.family: problem for problem in problems if problem.reference}
+    for problem in families.values():
+        judgement = await context.verifier.judge(problem, problem.reference)
+        if judgement.outcome != "pass":
+            raise StageError(
+                f"the verifier does not accept the reference of {problem.id} ({judgement.kind}: {judgement.evidence}). "
+                "No model was called; mend the problem or the sandbox first."
+            )
+
+
+async def student_baseline(state: TransferState, runtime: Runtime[RunContext]) -> dict[str, Any]:
+    """The untrained student on test and ood, with the problem alone."""
+    context = runtime.context
+    student = Solver(context.gateway, context.config.student, "student", context.config.decoding)
+    jobs: list[Job] = [
+        (
+            problem,
+            functools.partial(
+                student.solve, problem, stage="baseline", arm="base", max_tokens=context.reply_tokens
+            ),
+        )
+        for problem in evaluation_problems(context)
+    ]
+    graded = await attempt_all(context, "Baseline of the student", jobs)
+    model = context.config.student
+    context.run.append("evaluation/rows.jsonl", [evaluation_row(g, "student", "base", model) for g in graded])
+    context.events.info(share_passed(graded))
+    return {}
+
+
+async def teacher_baseline(state: TransferState, runtime: Runtime[RunContext]) -> dict[str, Any]:
+    """The teacher on test and ood, with the problem alone."""
+    context = runtime.context
+    jobs: list[Job] = [
+        (problem, functools.partial(context.teacher.solve, problem, None, stage="baseline", arm="teacher"))
+        for problem in evaluation_problems(context)
+    ]
+    graded = await attempt_all(context, "Baseline of the teacher", jobs)
+    rows = [evaluation_row(g, "student", "teacher", context.teacher.spec) for g in graded]
+    context.run.append("evaluation/rows.jsonl", rows)
+    context.events.info(share_passed(graded))
+    return {}
+
+
+def evaluation_problems(context: RunContext) -> list[Problem]:
+    """Test and ood problems: only evaluation may open them."""
+    return [*context.problems.open("test", "evaluator"), *context.problems.open("ood", "evaluator")]

@@ -1,0 +1,268 @@
+"""Create, open, run, resume and fork runs.
+
+Guaranteed: a run is worked on by one process at a time; it goes on where it stopped, after an
+interrupt, an error or a SIGKILL; it is not resumed under another configuration, another graph or
+another sandbox tier.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import random
+import shutil
+import subprocess
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import aiosqlite
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+from langgraph.types import Command
+
+import prompts
+from agents.oracle import OracleTeacher
+from agents.teacher import LLMTeacher, Teacher
+from domains import get_domain
+from domains.base import Domain
+from graphs.approval import Answer
+from graphs.build import transfer_builder
+from graphs.context import Events, RunContext, Silent, StageError
+from graphs.state import TransferState
+from models.gateway import Gateway
+from models.spec import check_available, family, parse_spec
+from records.config import RunConfig
+from records.nouns import content_hash
+from records.rundir import RunDirectory, RunError
+
+Reviewer = Callable[[RunDirectory, dict[str, Any]], Answer | None]
+PACKAGES = ("langgraph", "langchain-core", "transformers", "torch", "peft", "trl", "scipy", "statsmodels", "sympy")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Waiting:
+    """The run stands at the approval interrupt."""
+
+    payload: dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finished:
+    """The run is complete."""
+
+    summary: dict[str, Any]
+
+
+def graph_fingerprint() -> str:
+    """Hash over the graph's nodes and edges, its state and the prompt files."""
+    builder = transfer_builder()
+    return content_hash(
+        {
+            "nodes": sorted(builder.nodes),
+            "edges": sorted(map(list, builder.edges)),
+            "branches": sorted((node, sorted(branches)) for node, branches in builder.branches.items()),
+            "state": sorted(TransferState.__annotations__),
+            "prompts": prompts.all_hashes(),
+        }
+    )
+
+
+def new_run_id(config: RunConfig) -> str:
+    """A readable name that sorts by time."""
+    stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    return f"{config.domain}-{config.profile}-{stamp}-{random.SystemRandom().randrange(16**4):04x}"
+
+
+def create_run(config: RunConfig, runs: Path, run_id: str | None = None) -> RunDirectory:
+    """Make the directory of a new run. Raises RunError if the models cannot be used or the name is taken."""
+    _check_models(config)
+    run = RunDirectory(runs / _safe_name(run_id or new_run_id(config)))
+    if (run.path / "run.json").exists():
+        raise RunError(f"run '{run.id}' exists; resume it, or choose another --run name")
+    run.path.mkdir(parents=True, exist_ok=True)
+    run.write_json("run.json", _run_record(run, config))
+    return run
+
+
+def _safe_name(name: str) -> str:
+    if not name or name.startswith(".") or not all(c.isalnum() or c in "-_." for c in name):
+        raise RunError(f"run name {name!r}: use letters, digits, '-', '_' and '.'")
+    return name
+
+
+def _check_models(config: RunConfig) -> None:
+    """All specs are usable now, before anything is paid."""
+    for role, spec in [("teacher", config.teacher), ("student", config.student)] + [
+        ("validator", spec) for spec in config.validators
+    ]:
+        parsed = parse_spec(spec)
+        if parsed.provider == "oracle" and role != "teacher":
+            raise RunError(f"{role} '{spec}': only a teacher can be the oracle; use `embedded` or another model")
+        if problem := check_available(parsed):
+            raise RunError(f"{role} '{spec}': {problem}")
+    if parse_spec(config.student).provider not in ("embedded", "hf"):
+        raise RunError(f"student '{config.student}' cannot be trained here; use `embedded` or hf:PATH-or-ID")
+
+
+def _run_record(run: RunDirectory, config: RunConfig) -> dict[str, Any]:
+    return {
+        "id": run.id,
+        "config": config.model_dump(mode="json"),
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "fingerprint": graph_fingerprint(),
+        "versions": {name: importlib.metadata.version(name) for name in PACKAGES} | {"python": platform.python_version()},
+        "git": _git_commit(),
+        "machine": f"{platform.system()} {platform.machine()}",
+        "tier": None,
+        "models": {
+            "teacher": {"spec": config.teacher, "is_language_model": None, "description": ""},
+            "student": {"spec": config.student, "family": family(parse_spec(config.student))},
+            "validators": [{"spec": spec, "family": family(parse_spec(spec))} for spec in config.validators],
+        },
+    }
+
+
+def _git_commit() -> str | None:
+    root = Path(__file__).resolve().parents[1]
+    try:
+        result = subprocess.run(
+            ["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, timeout=10, check=False
+        )
+    except OSError:
+        return None
+    return result.stdout.strip() or None
+
+
+def open_run(runs: Path, run_id: str) -> tuple[RunDirectory, RunConfig]:
+    """An existing run and its configuration. Raises RunError listing the runs that there are."""
+    run = RunDirectory(runs / _safe_name(run_id))
+    if not (run.path / "run.json").exists():
+        names = ", ".join(sorted(p.parent.name for p in runs.glob("*/run.json"))[-8:]) or "none yet"
+        raise RunError(f"there is no run '{run_id}' in {runs}; there are: {names}")
+    return run, RunConfig.model_validate(run.read_json("run.json")["config"])
+
+
+def refuse_difference(run: RunDirectory, config: RunConfig) -> None:
+    """Raise RunError, with the difference, if the run was begun under another config or graph."""
+    record = run.read_json("run.json")
+    old, new = record["config"], config.model_dump(mode="json")
+    differences = [f"  {line}" for line in _differences(old, new, "")]
+    if record["fingerprint"] != graph_fingerprint():
+        differences.append("  the graph, its state or its prompts have changed since the run began")
+    if differences:
+        raise RunError(
+            f"run '{run.id}' cannot go on under other settings:\n" + "\n".join(differences) + "\nStart a new run from "
+            f"its finished calls with: resume {run.id} --fork NEW_NAME"
+        )
+
+
+def _differences(old: Any, new: Any, path: str) -> list[str]:
+    if isinstance(old, dict) and isinstance(new, dict):
+        keys = list(dict.fromkeys([*old, *new]))
+        return [line for key in keys for line in _differences(old.get(key), new.get(key), f"{path}.{key}".strip("."))]
+    return [] if old == new else [f"{path}: {old!r} -> {new!r}"]
+
+
+def fork_run(old: RunDirectory, config: RunConfig, runs: Path, run_id: str) -> RunDirectory:
+    """A new run that is served from the old run's ledger where the calls are the same."""
+    run = create_run(config, runs, run_id)
+    if (old.path / "ledger.sqlite").exists():
+        for file in old.path.glob("ledger.sqlite*"):
+            shutil.copy2(file, run.path / file.name)
+    return run
+
+
+async def work(run: RunDirectory, config: RunConfig, events: Events | None = None, reviewer: Reviewer | None = None) -> Finished | Waiting:
+    """Take the run as far as it goes: to its end, or to an approval that nobody answers.
+
+    Raises StageError or RunError with what happened; the run can be resumed afterwards.
+    """
+    if run.complete:
+        return Finished(summary=run.read_json("evaluation/summary.json"))
+    with run.lock():
+        refuse_difference(run, config)
+        async with open_context(run, config, events or Silent()) as context, _checkpointer(run) as saver:
+            return await _drive(context, saver, reviewer)
+
+
+async def _drive(context: RunContext, saver: AsyncSqliteSaver, reviewer: Reviewer | None) -> Finished | Waiting:
+    graph = transfer_builder().compile(checkpointer=saver)
+    settings: RunnableConfig = {"configurable": {"thread_id": context.run.id}, "recursion_limit": 10_000}
+    state = await graph.aget_state(settings)
+    given: Any = None if state.next or state.interrupts else {"reviews": 0}
+    while True:
+        if state.interrupts:
+            pending = state.interrupts[0]
+            answer = reviewer(context.run, pending.value) if reviewer else None
+            if answer is None:
+                return Waiting(payload=pending.value)
+            given = Command(resume={pending.id: answer.model_dump(mode="json")})
+        await graph.ainvoke(given, settings, context=context, durability="sync")
+        state = await graph.aget_state(settings)
+        if not state.interrupts:
+            return Finished(summary=context.run.read_json("evaluation/summary.json"))
+
+
+@asynccontextmanager
+async def _checkpointer(run: RunDirectory) -> AsyncIterator[AsyncSqliteSaver]:
+    async with aiosqlite.connect(run.file("checkpoints.sqlite")) as connection:
+        await connection.execute("PRAGMA journal_mode=WAL")
+        await connection.execute("PRAGMA synchronous=NORMAL")
+        yield AsyncSqliteSaver(connection)
+
+
+@asynccontextmanager
+async def open_context(run: RunDirectory, config: RunConfig, events: Events) -> AsyncIterator[RunContext]:
+    """Open the verifier, the gateway and the teacher, on the tier that the run began with."""
+    record = run.read_json("run.json")
+    domain = get_domain(config.domain)
+    pinned = config.model_copy(update={"sandbox_tier": record["tier"] or config.sandbox_tier})
+    async with (
+        domain.verifier(pinned) as verifier,
+        Gateway.open(run.file("ledger.sqlite"), config) as gateway,
+    ):
+        teacher = make_teacher(config, domain, gateway)
+        record["tier"] = verifier.tier
+        record["models"]["teacher"] = {
+            "spec": teacher.spec,
+            "is_language_model": teacher.is_language_model,
+            "description": teacher.description,
+        }
+        run.write_json("run.json", record)
+        yield RunContext(
+            run=run, config=config, domain=domain, verifier=verifier, gateway=gateway, teacher=teacher, events=events
+        )
+
+
+def make_teacher(config: RunConfig, domain: Domain, gateway: Gateway) -> Teacher:
+    """The oracle without a model, or a language model."""
+    if parse_spec(config.teacher).provider == "oracle":
+        return OracleTeacher(domain, seed=config.seed)
+    return LLMTeacher(gateway, config.teacher, domain.name, config.decoding)
+
+
+def list_runs(runs: Path) -> Sequence[RunDirectory]:
+    """All runs, the newest last."""
+    files = sorted(runs.glob("*/run.json"), key=lambda file: file.stat().st_mtime)
+    return [RunDirectory(file.parent) for file in files]
+
+
+def where_it_stands(run: RunDirectory) -> str:
+    """ "complete", or the last stage that left a record."""
+    if run.complete:
+        return "complete"
+    marks = [
+        ("evaluation", "adapters"),
+        ("training", "dataset"),
+        ("curation", "decisions.jsonl"),
+        ("validation or approval", "evaluation/rows.jsonl"),
+        ("splits", "problems.jsonl"),
+    ]
+    return next((stage for stage, name in marks if (run.path / name).exists()), "not begun")
+
+
+__all__ = ["Finished", "StageError", "Waiting", "create_run", "fork_run", "list_runs", "open_run", "work"]

@@ -1,0 +1,73 @@
+"""From flags to the one configuration: defaults, then the domain's profile, then flags, then --set."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from domains import get_domain
+from records.config import RunConfig
+
+
+class SettingsError(Exception):
+    """A flag or `--set` that cannot be used; the message lists what can."""
+
+
+def build_config(flags: Mapping[str, Any], overrides: Sequence[str]) -> RunConfig:
+    """The configuration of a new run. `flags` that are None or empty count as not given.
+
+    Raises SettingsError (unknown key or bad value) and DomainError (unknown domain).
+    """
+    given = {key: value for key, value in flags.items() if value not in (None, (), [])}
+    profile = given.get("profile", "quick")
+    values: dict[str, Any] = {"validators": _default_validators(given.get("student", "embedded"))}
+    _merge(values, get_domain(given["domain"]).profile(profile))
+    _merge(values, given)
+    for override in overrides:
+        _merge(values, _parse_override(override))
+    try:
+        return RunConfig.model_validate(values)
+    except ValidationError as error:
+        raise SettingsError("\n".join(_explain(item) for item in error.errors())) from error
+
+
+def _default_validators(student: str) -> list[str]:
+    return list(dict.fromkeys([student, "embedded"]))
+
+
+def _merge(target: dict[str, Any], source: Mapping[str, Any]) -> None:
+    """Merge nested mappings into target."""
+    for key, value in source.items():
+        if isinstance(value, Mapping) and isinstance(target.get(key), dict):
+            _merge(target[key], value)
+        else:
+            target[key] = dict(value) if isinstance(value, Mapping) else value
+
+
+def _parse_override(text: str) -> dict[str, Any]:
+    key, equals, value = text.partition("=")
+    if not equals or not key:
+        raise SettingsError(f"--set {text}: write it as key=value, for example --set loop.rounds=3")
+    parsed: Any = yaml.safe_load(value) if value else ""
+    for part in reversed(key.strip().split(".")):
+        parsed = {part: parsed}
+    return dict(parsed)
+
+
+def _explain(item: Any) -> str:
+    location = ".".join(str(part) for part in item["loc"])
+    if item["type"] == "extra_forbidden":
+        return f"unknown setting '{location}'; there are: {', '.join(_known_keys(item['loc'][:-1]))}"
+    return f"setting '{location}': {item['msg']} (given: {item['input']!r})"
+
+
+def _known_keys(path: Sequence[int | str]) -> list[str]:
+    model: type[BaseModel] = RunConfig
+    for part in path:
+        annotation = model.model_fields[str(part)].annotation
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            model = annotation
+    return list(model.model_fields)

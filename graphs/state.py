@@ -1,0 +1,41 @@
+"""State of the transfer graph: ids, hashes, counters and words; texts live in the run directory.
+
+Everything is JSON-plain, so that another process can resume from a checkpoint.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, TypedDict
+
+
+def merge_words(old: dict[str, str], new: dict[str, str]) -> dict[str, str]:
+    """Reducer: validators report independently; the later word for one validator wins."""
+    return {**old, **new}
+
+
+class TransferState(TypedDict, total=False):
+    """What the nodes hand on to each other."""
+
+    sizes: dict[str, int]  # problems per split
+    round: int  # reflection rounds finished
+    draft: str  # hash of the strategy that the teacher wrote without seeing any result
+    current: str  # hash of the strategy after the last accepted edit
+    candidate: str | None  # hash of the strategy that waits at the gate
+    attempt_ids: list[str]  # the batch that is being reflected on
+    rejected: list[str]  # ids of the reflections whose edits were not accepted
+    verdicts: Annotated[dict[str, str], merge_words]  # validator spec -> verdict word
+    decision: dict[str, Any] | None  # the answer of the person (or rule), not yet carried out
+    notice: str  # why a person is asked again
+    reviews: int  # times that a decision was asked for
+    approved: str | None  # hash of the approved strategy
+    arms: list[str]  # student arms of this run
+    trained: list[str]  # "arm-seedN", finished
+    evaluated: list[str]  # "arm-seedN", finished
+
+
+class ValidatorTask(TypedDict):
+    """Private input of one validator's branch."""
+
+    validator: str
+    current: str
+    draft: str

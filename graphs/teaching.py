@@ -1,0 +1,182 @@
+"""Stages 6 to 9: curation of verified solutions, LoRA training, evaluation of the arms, report."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any, Literal
+
+from langgraph.runtime import Runtime
+
+from agents.solver import Solver
+from agents.teacher import Graded
+from evaluation.dataset import curate_arms, write_dataset
+from evaluation.report import write_report
+from graphs.attempts import Job, attempt_all, evaluation_row, share_passed
+from graphs.context import RunContext, StageError
+from graphs.preparation import evaluation_problems
+from graphs.state import TransferState
+from graphs.strategies import load_strategy
+from graphs.trainer_job import adapter_directory, train
+from models.spec import parse_spec
+from records.nouns import Problem, Strategy
+
+NEEDS_STRATEGY = ("base+strategy", "lora_strategy", "lora_distilled")
+MAX_SAMPLES = 3  # attempts at one training problem before it is left out
+
+
+async def curate(state: TransferState, runtime: Runtime[RunContext]) -> dict[str, Any]:
+    """Collect verified solutions and write one dataset per LoRA arm with the same examples."""
+    context = runtime.context
+    strategy = load_strategy(context.run, state["approved"]) if state.get("approved") else None
+    arms = [arm for arm in context.config.student_arms if strategy or arm not in NEEDS_STRATEGY]
+    lora_arms = [arm for arm in arms if arm.startswith("lora_")]
+    plain = await _solve_train(context, None)
+    with_strategy = await _solve_train(context, strategy) if strategy and "lora_distilled" in arms else []
+    datasets = curate_arms(
+        arms=lora_arms,
+        plain=plain,
+        with_strategy=with_strategy,
+        strategy=strategy,
+        held_out=_held_out(context),
+        limit=context.config.examples,
+    )
+    for arm, rows in datasets.rows.items():
+        if not rows:
+            raise StageError(f"no verified solution is left to train {arm} on ({datasets.summary})")
+        write_dataset(context.run, arm, rows, datasets)
+    context.events.info(datasets.summary)
+    return {"arms": arms, "trained": [], "evaluated": []}
+
+
+async def _solve_train(context: RunContext, strategy: Strategy | None) -> list[Graded]:
+    """Verified solutions by rejection sampling: a problem that failed is tried again."""
+    pending = context.problems.open("train", "curator")
+    solved: list[Graded] = []
+    label = "with the strategy" if strategy else "plain"
+    for sample in range(MAX_SAMPLES):
+        missing = context.config.examples - len(solved)
+        if missing <= 0 or not pending:
+            break
+        jobs: list[Job] = [
+            (
+                problem,
+                functools.partial(
+                    context.teacher.solve, problem, strategy, stage="curation", arm=label.split(" ", maxsplit=1)[0], sample=sample
+                ),
+            )
+            for problem in pending
+        ]
+        graded = await attempt_all(context, f"Curation, {label} (try {sample + 1})", jobs)
+        solved += [item for item in graded if item.judgement.outcome == "pass"]
+        context.events.info(share_passed(graded))
+        pending = [item.problem for item in graded if item.judgement.outcome != "pass"]
+    return solved
+
+
+def _held_out(context: RunContext) -> list[Problem]:
+    """Prompts that training data must not contain; only their hashes and n-grams are compared."""
+    return [p for p in context.run.read("problems.jsonl", Problem) if p.split != "train"]
+
+
+async def train_arm(state: TransferState, runtime: Runtime[RunContext]) -> dict[str, Any]:
+    """Train the next arm (and seed) in a process of its own."""
+    context = runtime.context
+    arm, seed = _untrained(state, context)[0]
+    context.gateway.release_local()
+    context.events.stage(f"Training {arm}" + (f", seed {seed}" if context.config.training_seeds > 1 else ""))
+    await train(context.run, arm, seed, _progress(context))
+    return {"trained": [*state["trained"], f"{arm}-seed{seed}"]}
+
+
+def _progress(context: RunContext) -> Any:
+    """Translate the trainer's steps into advances of the progress bar."""
+    shown = 0
+
+    def report(step: int, steps: int, note: str) -> None:
+        nonlocal shown
+        if shown == 0:
+            context.events.stage_total(steps)
+        context.events.advance(step - shown, note)
+        shown = step
+
+    return report
+
+
+def _untrained(state: TransferState, context: RunContext) -> list[tuple[str, int]]:
+    return [
+        (arm, seed)
+        for arm in state["arms"]
+        if arm.startswith("lora_")
+        for seed in range(context.config.training_seeds)
+        if f"{arm}-seed{seed}" not in state["trained"]
+    ]
+
+
+def route_training(state: TransferState, runtime: Runtime[RunContext]) -> Literal["train_arm", "evaluate_arm", "report"]:
+    """Another arm to train, or on to the evaluation."""
+    return "train_arm" if _untrained(state, runtime.context) else route_evaluation(state, runtime)
+
+
+def _unevaluated(state: TransferState, context: RunContext) -> list[tuple[str, int]]:
+    pending = [("base+strategy", 0)] if "base+strategy" in state["arms"] else []
+    pending += [
+        (arm, seed)
+        for arm in state["arms"]
+        if arm.startswith("lora_")
+        for seed in range(context.config.training_seeds)
+    ]
+    return [(arm, seed) for arm, seed in pending if f"{arm}-seed{seed}" not in state["evaluated"]]
+
+
+def route_evaluation(state: TransferState, runtime: Runtime[RunContext]) -> Literal["evaluate_arm", "report"]:
+    """Another arm to evaluate, or the report."""
+    return "evaluate_arm" if _unevaluated(state, runtime.context) else "report"
+
+
+async def evaluate_arm(state: TransferState, runtime: Runtime[RunContext]) -> dict[str, Any]:
+    """One student arm on test and ood, with the same decoding as the baseline."""
+    context = runtime.context
+    arm, seed = _unevaluated(state, context)[0]
+    strategy = load_strategy(context.run, str(state["approved"])) if arm in ("base+strategy", "lora_strategy") else None
+    solver = Solver(context.gateway, _student_spec(context, arm, seed), "student", context.config.decoding, label=f"{arm}-seed{seed}")
+    jobs: list[Job] = [
+        (
+            problem,
+            functools.partial(
+                solver.solve,
+                problem,
+                stage="evaluation",
+                arm=arm,
+                context=strategy.text if strategy else None,
+                strategy_hash=strategy.hash if strategy else None,
+                max_tokens=context.reply_tokens,
+            ),
+        )
+        for problem in evaluation_problems(context)
+    ]
+    graded = await attempt_all(context, f"Evaluation of {arm}" + (f", seed {seed}" if seed else ""), jobs)
+    model = context.config.student if arm == "base+strategy" else f"{context.config.student}+{arm}-seed{seed}"
+    version = strategy.hash if strategy else None
+    rows = [evaluation_row(g, "student", arm, model, seed=seed, version=version) for g in graded]
+    context.run.append("evaluation/rows.jsonl", rows)
+    context.events.info(share_passed(graded))
+    return {"evaluated": [*state["evaluated"], f"{arm}-seed{seed}"]}
+
+
+def _student_spec(context: RunContext, arm: str, seed: int) -> str:
+    """The student with the arm's adapter; `base+strategy` has none."""
+    if not arm.startswith("lora_"):
+        return context.config.student
+    parse_spec(context.config.student)
+    return f"{context.config.student}+{adapter_directory(context.run, arm, seed).resolve()}"
+
+
+async def report(state: TransferState, runtime: Runtime[RunContext]) -> dict[str, Any]:
+    """Recompute every figure from the rows, write the report, and the manifest last."""
+    context = runtime.context
+    context.events.stage("Report")
+    context.run.write_json("usage.json", context.gateway.usage())
+    summary = write_report(context.run)
+    files = sorted(str(p.relative_to(context.run.path)) for p in context.run.path.rglob("*") if p.is_file())
+    context.run.write_json("manifest.json", {"id": context.run.id, "verdict": summary["verdict"], "files": files})
+    return {}

@@ -1,0 +1,111 @@
+"""The trainer as a process of its own, with a record by which another process finds it again.
+
+Guaranteed: a trainer that outlived its parent is followed, not started twice; a finished one is
+not started again. The trainer itself resumes from its last checkpoint when it was killed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+from pydantic import ValidationError
+
+from graphs.context import StageError
+from records.nouns import Record
+from records.rundir import RunDirectory, write_atomically
+
+Progress = Callable[[int, int, str], None]  # step, steps, note
+
+
+class Job(Record):
+    """Enough to know whether the process with this pid is still ours."""
+
+    pid: int
+    started: float  # seconds since the epoch, by the kernel
+    command: tuple[str, ...]
+
+
+def adapter_directory(run: RunDirectory, arm: str, seed: int) -> Path:
+    """Where the adapter of one arm and seed lies."""
+    return run.path / "adapters" / f"{arm}-seed{seed}"
+
+
+async def train(run: RunDirectory, arm: str, seed: int, progress: Progress) -> Path:
+    """Start or re-attach to the trainer and follow it to its end.
+
+    Returns the adapter's directory. Raises StageError with the trainer's own words if it failed.
+    """
+    directory = adapter_directory(run, arm, seed)
+    directory.mkdir(parents=True, exist_ok=True)
+    process: subprocess.Popen[bytes] | None = None
+    if not (directory / "done.json").exists() and _running(directory / "job.json") is None:
+        process = _start(run, arm, seed, directory)
+    await _follow(directory, progress, process)
+    if not (directory / "done.json").exists():
+        raise StageError(f"training of {arm} (seed {seed}) did not finish: {_last_words(directory)}")
+    return directory
+
+
+def _start(run: RunDirectory, arm: str, seed: int, directory: Path) -> subprocess.Popen[bytes]:
+    command = (sys.executable, "-m", "training.sft", "--run", str(run.path), "--arm", arm, "--seed", str(seed))
+    root = str(Path(__file__).resolve().parents[1])
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH", "")]))}
+    with (directory / "trainer.log").open("ab") as log:
+        process = subprocess.Popen(
+            command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=environment, start_new_session=True
+        )
+    job = Job(pid=process.pid, started=psutil.Process(process.pid).create_time(), command=command)
+    write_atomically(directory / "job.json", job.model_dump_json())
+    return process
+
+
+def _running(job_file: Path) -> psutil.Process | None:
+    """The trainer's process, if the recorded one still runs (pids are used again by the kernel)."""
+    try:
+        job = Job.model_validate_json(job_file.read_text())
+        process = psutil.Process(job.pid)
+        same = abs(process.create_time() - job.started) < 1
+        return process if same and process.status() != psutil.STATUS_ZOMBIE else None
+    except (FileNotFoundError, ValidationError, psutil.NoSuchProcess):
+        return None
+
+
+async def _follow(directory: Path, progress: Progress, process: subprocess.Popen[bytes] | None) -> None:
+    seen = 0
+    try:
+        while True:
+            alive = process.poll() is None if process else _running(directory / "job.json") is not None
+            seen = _report_progress(directory / "progress.jsonl", seen, progress)
+            if not alive:
+                return
+            await asyncio.sleep(0.3)
+    except asyncio.CancelledError:
+        if process and process.poll() is None:
+            process.terminate()
+        raise
+
+
+def _report_progress(file: Path, seen: int, progress: Progress) -> int:
+    """Hand on the last new line of progress.jsonl; returns the number of lines seen."""
+    if not file.exists():
+        return seen
+    lines = file.read_text("utf-8").splitlines(keepends=True)
+    whole = [line for line in lines if line.endswith("\n")]
+    if len(whole) > seen:
+        row = json.loads(whole[-1])
+        progress(row["step"], row["steps"], f"loss {row['loss']:.3f}, {row['tokens_per_s']:.0f} tokens/s")
+    return len(whole)
+
+
+def _last_words(directory: Path) -> str:
+    log = directory / "trainer.log"
+    lines = [line.strip() for line in log.read_text("utf-8", "replace").splitlines() if line.strip()] if log.exists() else []
+    words = lines[-1] if lines else "it ended without a word (killed, or out of memory?)"
+    return f"{words} [log: {log}]"
