@@ -60,7 +60,7 @@ async def decide_by_rule(state: TransferState, runtime: Runtime[RunContext]) -> 
         "gate": "neither harmful to a validator nor leaking",
     }[rule]
     if rule == "gate" and refused:
-        reason = f"harmful to {', '.join(harmed)}" if harmed else f"it leaks: {leaks[0].text}"
+        reason = f"harmful to {', '.join(harmed)}" if harmed else f"it leaks: {leaks[0]}"
     answer = Answer(
         action="reject" if refused else "approve", strategy_hash=state["current"], who=f"rule: {rule}", reason=reason
     )
@@ -93,7 +93,7 @@ def _edited(context: RunContext, state: TransferState, answer: Answer, reviews: 
     parent = load_strategy(context.run, state["current"])
     edited = parse_strategy(answer.text or "", name="edited by " + answer.who, parent=parent)
     leaks = check_strategy(edited.text, context.run.read("problems.jsonl", Problem))
-    problem = check_size(edited.text, count_tokens) or "; ".join(leak.text for leak in leaks[:3])
+    problem = check_size(edited.text, count_tokens) or "; ".join(str(leak) for leak in leaks[:3])
     if edited.hash == parent.hash:
         return {"notice": "the edit changes nothing"}
     if problem:

@@ -119,7 +119,7 @@ def _candidate(
     if problem := check_size(candidate.text, count_tokens):
         return None, problem
     if leaks := check_strategy(candidate.text, context.run.read("problems.jsonl", Problem)):
-        return None, "it carries answers: " + "; ".join(leak.text for leak in leaks[:3])
+        return None, "it carries answers: " + "; ".join(str(leak) for leak in leaks[:3])
     save_strategy(context.run, candidate, "candidate")
     return candidate.hash, ""
 
@@ -197,7 +197,7 @@ async def distill(state: TransferState, runtime: Runtime[RunContext]) -> dict[st
 
 def _refusal(context: RunContext, strategy: Strategy) -> str:
     leaks = check_strategy(strategy.text, context.run.read("problems.jsonl", Problem))
-    return check_size(strategy.text, count_tokens) or "; ".join(leak.text for leak in leaks[:3])
+    return check_size(strategy.text, count_tokens) or "; ".join(str(leak) for leak in leaks[:3])
 
 
 def route_round(state: TransferState, runtime: Runtime[RunContext]) -> Literal["solve_batch", "distill"]:

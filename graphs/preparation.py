@@ -9,7 +9,7 @@ from langgraph.runtime import Runtime
 
 from agents.solver import Solver
 from evaluation.gate import minimum_detectable_effect
-from evaluation.leakage import check_splits
+from evaluation.leakage import LeakReport, check_splits
 from graphs.attempts import Job, attempt_all, evaluation_row, share_passed
 from graphs.context import RunContext, StageError
 from graphs.state import TransferState
@@ -23,17 +23,34 @@ async def prepare_splits(state: TransferState, runtime: Runtime[RunContext]) -> 
     problems = context.domain.load(context.config.problems, context.config.sizes, context.config.seed)
     report = check_splits(problems)
     context.run.write_json("leaks.json", report.model_dump(mode="json"))
-    if report.fatal:
-        raise StageError(f"the splits are not disjoint: {'; '.join(report.fatal[:3])}")
+    if not report.ok:
+        raise StageError("the splits are not disjoint: " + "; ".join(str(leak) for leak in report.errors[:3]))
     context.run.append("problems.jsonl", problems)
     sizes = context.problems.sizes()
     context.events.info(", ".join(f"{name} {count}" for name, count in sizes.items()))
-    for warning in report.warnings:
-        context.events.info(warning)
+    context.events.info(_likeness(report))
     await _self_check(context, problems)
-    effect = minimum_detectable_effect(context.config.sizes.gate, context.config.loop.alpha)
-    context.events.info(f"the gate sees {context.config.sizes.gate} items: it can detect a gain of about {effect:+.0%}")
+    context.events.info(_gate_power(context))
     return {"sizes": sizes}
+
+
+def _likeness(report: LeakReport) -> str:
+    """How much test and ood prompts are like training prompts (families share their wording)."""
+    parts = [
+        f"{overlap.near} of {overlap.items} {overlap.b} prompts"
+        for overlap in report.overlaps
+        if overlap.text == "prompt" and overlap.a == "train" and overlap.b in ("test", "ood")
+    ]
+    return f"no problem is in two splits; alike to a training prompt in all but parameters: {', '.join(parts)}"
+
+
+def _gate_power(context: RunContext) -> str:
+    """The minimum detectable effect, said before anything is spent."""
+    items, loop = context.config.sizes.gate, context.config.loop
+    effect = minimum_detectable_effect(items, loop.alpha / max(1, loop.rounds))
+    if effect is None:
+        return f"the gate sees {items} items: too few to show any gain (raise sizes.gate)"
+    return f"the gate sees {items} items: it shows a gain of {effect:.0%} or more with 80% probability"
 
 
 async def _self_check(context: RunContext, problems: list[Problem]) -> None:

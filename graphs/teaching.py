@@ -9,7 +9,8 @@ from langgraph.runtime import Runtime
 
 from agents.solver import Solver
 from agents.teacher import Graded
-from evaluation.dataset import curate_arms, write_dataset
+from evaluation.dataset import CurationError, dataset_card, write_card, write_dataset
+from evaluation.dataset import curate as curate_rows
 from evaluation.report import write_report
 from graphs.attempts import Job, attempt_all, evaluation_row, share_passed
 from graphs.context import RunContext, StageError
@@ -18,7 +19,7 @@ from graphs.state import TransferState
 from graphs.strategies import load_strategy
 from graphs.trainer_job import adapter_directory, train
 from models.spec import parse_spec
-from records.nouns import Problem, Strategy
+from records.nouns import Problem, Strategy, Verdict
 
 NEEDS_STRATEGY = ("base+strategy", "lora_strategy", "lora_distilled")
 MAX_SAMPLES = 3  # attempts at one training problem before it is left out
@@ -27,25 +28,41 @@ MAX_SAMPLES = 3  # attempts at one training problem before it is left out
 async def curate(state: TransferState, runtime: Runtime[RunContext]) -> dict[str, Any]:
     """Collect verified solutions and write one dataset per LoRA arm with the same examples."""
     context = runtime.context
-    strategy = load_strategy(context.run, state["approved"]) if state.get("approved") else None
+    strategy = load_strategy(context.run, str(state["approved"])) if state.get("approved") else None
     arms = [arm for arm in context.config.student_arms if strategy or arm not in NEEDS_STRATEGY]
-    lora_arms = [arm for arm in arms if arm.startswith("lora_")]
-    plain = await _solve_train(context, None)
-    with_strategy = await _solve_train(context, strategy) if strategy and "lora_distilled" in arms else []
-    datasets = curate_arms(
-        arms=lora_arms,
-        plain=plain,
-        with_strategy=with_strategy,
-        strategy=strategy,
-        held_out=_held_out(context),
-        limit=context.config.examples,
-    )
-    for arm, rows in datasets.rows.items():
-        if not rows:
-            raise StageError(f"no verified solution is left to train {arm} on ({datasets.summary})")
-        write_dataset(context.run, arm, rows, datasets)
-    context.events.info(datasets.summary)
+    graded = await _solve_train(context, None)
+    if strategy and "lora_distilled" in arms:
+        graded += await _solve_train(context, strategy)
+    _write_datasets(context, graded, strategy, [arm for arm in arms if arm.startswith("lora_")])
     return {"arms": arms, "trained": [], "evaluated": []}
+
+
+def _write_datasets(context: RunContext, graded: list[Graded], strategy: Strategy | None, arms: list[str]) -> None:
+    """One file per arm and the dataset card. Raises StageError if nothing verified is left."""
+    text = strategy.text if strategy else None
+    try:
+        curation = curate_rows(
+            context.problems.open("train", "curator"),
+            [item.attempt for item in graded],
+            [Verdict(id=g.attempt.id, problem_id=g.problem.id, judgement=g.judgement) for g in graded],
+            arms=arms,
+            strategy_text=text,
+            held_out=_held_out(context),
+            limit=context.config.examples,
+        )
+    except CurationError as error:
+        raise StageError(f"curation: {error}") from error
+    for arm, rows in curation.rows.items():
+        write_dataset(context.run, arm, rows)
+    card = dataset_card(
+        curation,
+        run_id=context.run.id,
+        domain=context.domain.name,
+        teacher=context.teacher.description,
+        strategy_text=text,
+    )
+    write_card(context.run, card)
+    context.events.info(f"{curation.size} verified examples for each of {', '.join(arms)}")
 
 
 async def _solve_train(context: RunContext, strategy: Strategy | None) -> list[Graded]:
