@@ -1,0 +1,1 @@
+"""Who thinks: teacher, oracle, solver and judge. Records in, records out."""

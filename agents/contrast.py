@@ -1,0 +1,72 @@
+"""Orders graded attempts by what can be learned from them: the same problem solved once and missed
+once says most, then problems that were always missed, then those always solved."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from agents.teacher import Graded
+from records.nouns import Reflection
+
+Group = tuple[Graded, ...]
+
+
+def contrast_groups(graded: Sequence[Graded]) -> list[Group]:
+    """One group per problem: mixed outcomes first, then failures, then passes; ungraded attempts are left out."""
+    groups: dict[str, list[Graded]] = {}
+    for item in graded:
+        if item.judgement.outcome != "ungraded":
+            groups.setdefault(item.problem.id, []).append(item)
+    return sorted((tuple(group) for group in groups.values()), key=_rank)
+
+
+def is_mixed(group: Group) -> bool:
+    """At least one attempt passed and at least one did not."""
+    return len({item.judgement.outcome == "pass" for item in group}) == 2
+
+
+def _rank(group: Group) -> int:
+    if is_mixed(group):
+        return 0
+    return 2 if group[0].judgement.outcome == "pass" else 1
+
+
+def failures(graded: Sequence[Graded]) -> list[Graded]:
+    """Attempts that were judged and did not pass, in contrast order."""
+    return [item for group in contrast_groups(graded) for item in group if item.judgement.outcome != "pass"]
+
+
+def failure_words(item: Graded) -> set[str]:
+    """Every word that a rule may name a failure by: kind, outcome, predicted class, words of the tests."""
+    judgement = item.judgement
+    words = {judgement.kind, judgement.outcome, judgement.predicted or "", *judgement.tests}
+    if item.attempt.truncated:
+        words.add("truncated")
+    return {word.casefold() for word in words if word}
+
+
+def tally(graded: Sequence[Graded]) -> str:
+    """One sentence of counts: attempts, problems, outcomes, kinds of failure."""
+    outcomes = Counter(item.judgement.outcome for item in graded)
+    kinds = Counter(item.judgement.kind for item in failures(graded))
+    problems = len({item.problem.id for item in graded})
+    parts = [f"{count} {outcome}" for outcome, count in sorted(outcomes.items())]
+    text = f"{len(graded)} attempts at {problems} problems: {', '.join(parts) or 'none'}."
+    if kinds:
+        text += " Failures by kind: " + ", ".join(f"{kind} {count}" for kind, count in kinds.most_common()) + "."
+    truncated = sum(item.attempt.truncated for item in graded)
+    return text + (f" {truncated} replies were cut at the token limit." if truncated else "")
+
+
+def rejected_lines(rejected: Sequence[Reflection], limit: int = 12) -> list[str]:
+    """The last edits that were tried and not kept, each with the reason."""
+    lines = []
+    for reflection in rejected:
+        reason = reflection.gate.reason if reflection.gate else reflection.note or "not tested"
+        for edit in reflection.edits:
+            about = f" {', '.join(edit.bullet_ids)}" if edit.bullet_ids else ""
+            lines.append(
+                f"round {reflection.round}, {edit.operation}{about}: {edit.text or '(no text)'} — not kept: {reason}"
+            )
+    return lines[-limit:]
