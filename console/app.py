@@ -20,7 +20,17 @@ from domains import DOMAINS, get_domain
 from domains.base import DomainError
 from graphs.approval import Answer
 from graphs.context import StageError
-from graphs.runner import Finished, Waiting, create_run, fork_run, list_runs, open_run, refuse_difference, where_it_stands, work
+from graphs.runner import (
+    Finished,
+    Waiting,
+    create_run,
+    fork_run,
+    list_runs,
+    open_run,
+    refuse_difference,
+    where_it_stands,
+    work,
+)
 from graphs.settings import SettingsError, build_config
 from models.spec import SpecError
 from prompts import PromptError

@@ -52,7 +52,9 @@ async def decide_by_rule(state: TransferState, runtime: Runtime[RunContext]) -> 
     context = runtime.context
     rule = context.config.approve
     harmed = [spec for spec, word in state.get("verdicts", {}).items() if word == "harmful"]
-    leaks = check_strategy(load_strategy(context.run, state["current"]).text, context.run.read("problems.jsonl", Problem))
+    leaks = check_strategy(
+        load_strategy(context.run, state["current"]).text, context.run.read("problems.jsonl", Problem)
+    )
     refused = rule == "never" or (rule == "gate" and bool(harmed or leaks))
     reason = {
         "never": "no strategy is to be used",

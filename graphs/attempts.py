@@ -35,7 +35,9 @@ async def attempt_all(context: RunContext, stage: str, jobs: Sequence[Job], note
             "Finished calls are kept and will not be paid again."
         )
     for item in failed:
-        _record(context, item.attempt, Verdict(id=item.attempt.id, problem_id=item.problem.id, judgement=item.judgement))
+        _record(
+            context, item.attempt, Verdict(id=item.attempt.id, problem_id=item.problem.id, judgement=item.judgement)
+        )
     return list(graded)
 
 
@@ -57,7 +59,13 @@ def _record(context: RunContext, attempt: Attempt, verdict: Verdict) -> None:
 
 
 def evaluation_row(
-    item: Graded, suite: Literal["student", "strategy"], arm: str, model: str, *, seed: int = 0, version: str | None = None
+    item: Graded,
+    suite: Literal["student", "strategy"],
+    arm: str,
+    model: str,
+    *,
+    seed: int = 0,
+    version: str | None = None,
 ) -> EvaluationRow:
     """The row that the report's figures are computed from; `version` is the strategy in question."""
     problem, attempt, judgement = item.problem, item.attempt, item.judgement
@@ -88,7 +96,7 @@ def passed(items: Sequence[Graded]) -> list[bool | None]:
 
 
 def share_passed(items: Sequence[Graded]) -> str:
-    """"12 of 60 right" with the ungraded ones said apart."""
+    """ "12 of 60 right" with the ungraded ones said apart."""
     results = passed(items)
     ungraded = results.count(None)
     tail = f", {ungraded} ungraded" if ungraded else ""

@@ -104,9 +104,7 @@ def _graded(context: RunContext, attempt_ids: Sequence[str]) -> list[Graded]:
     ]
 
 
-def _candidate(
-    context: RunContext, strategy: Strategy, edits: Sequence[Edit], number: int
-) -> tuple[str | None, str]:
+def _candidate(context: RunContext, strategy: Strategy, edits: Sequence[Edit], number: int) -> tuple[str | None, str]:
     """Hash of the edited strategy, or None and the reason why there is none to test."""
     if not edits:
         return None, "no edit was proposed"

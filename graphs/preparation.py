@@ -72,9 +72,7 @@ async def student_baseline(state: TransferState, runtime: Runtime[RunContext]) -
     jobs: list[Job] = [
         (
             problem,
-            functools.partial(
-                student.solve, problem, stage="baseline", arm="base", max_tokens=context.reply_tokens
-            ),
+            functools.partial(student.solve, problem, stage="baseline", arm="base", max_tokens=context.reply_tokens),
         )
         for problem in evaluation_problems(context)
     ]

@@ -114,7 +114,8 @@ def _run_record(run: RunDirectory, config: RunConfig) -> dict[str, Any]:
         "config": config.model_dump(mode="json"),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "fingerprint": graph_fingerprint(),
-        "versions": {name: importlib.metadata.version(name) for name in PACKAGES} | {"python": platform.python_version()},
+        "versions": {name: importlib.metadata.version(name) for name in PACKAGES}
+        | {"python": platform.python_version()},
         "git": _git_commit(),
         "machine": f"{platform.system()} {platform.machine()}",
         "tier": None,
@@ -176,7 +177,9 @@ def fork_run(old: RunDirectory, config: RunConfig, runs: Path, run_id: str) -> R
     return run
 
 
-async def work(run: RunDirectory, config: RunConfig, events: Events | None = None, reviewer: Reviewer | None = None) -> Finished | Waiting:
+async def work(
+    run: RunDirectory, config: RunConfig, events: Events | None = None, reviewer: Reviewer | None = None
+) -> Finished | Waiting:
     """Take the run as far as it goes: to its end, or to an approval that nobody answers.
 
     Raises StageError or RunError with what happened; the run can be resumed afterwards.

@@ -20,7 +20,9 @@ class StrategyVersion(Record):
     note: str = ""
 
 
-def save_strategy(run: RunDirectory, strategy: Strategy, status: Status, gate: GateResult | None = None, note: str = "") -> str:
+def save_strategy(
+    run: RunDirectory, strategy: Strategy, status: Status, gate: GateResult | None = None, note: str = ""
+) -> str:
     """Write the version as JSON and its text as Markdown; returns the hash."""
     version = StrategyVersion(strategy=strategy, status=status, gate=gate, note=note)
     run.write_json(f"strategies/{strategy.hash}.json", version.model_dump(mode="json"))

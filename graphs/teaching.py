@@ -78,7 +78,12 @@ async def _solve_train(context: RunContext, strategy: Strategy | None) -> list[G
             (
                 problem,
                 functools.partial(
-                    context.teacher.solve, problem, strategy, stage="curation", arm=label.split(" ", maxsplit=1)[0], sample=sample
+                    context.teacher.solve,
+                    problem,
+                    strategy,
+                    stage="curation",
+                    arm=label.split(" ", maxsplit=1)[0],
+                    sample=sample,
                 ),
             )
             for problem in pending
@@ -129,7 +134,9 @@ def _untrained(state: TransferState, context: RunContext) -> list[tuple[str, int
     ]
 
 
-def route_training(state: TransferState, runtime: Runtime[RunContext]) -> Literal["train_arm", "evaluate_arm", "report"]:
+def route_training(
+    state: TransferState, runtime: Runtime[RunContext]
+) -> Literal["train_arm", "evaluate_arm", "report"]:
     """Another arm to train, or on to the evaluation."""
     return "train_arm" if _untrained(state, runtime.context) else route_evaluation(state, runtime)
 
@@ -137,10 +144,7 @@ def route_training(state: TransferState, runtime: Runtime[RunContext]) -> Litera
 def _unevaluated(state: TransferState, context: RunContext) -> list[tuple[str, int]]:
     pending = [("base+strategy", 0)] if "base+strategy" in state["arms"] else []
     pending += [
-        (arm, seed)
-        for arm in state["arms"]
-        if arm.startswith("lora_")
-        for seed in range(context.config.training_seeds)
+        (arm, seed) for arm in state["arms"] if arm.startswith("lora_") for seed in range(context.config.training_seeds)
     ]
     return [(arm, seed) for arm, seed in pending if f"{arm}-seed{seed}" not in state["evaluated"]]
 
@@ -155,7 +159,13 @@ async def evaluate_arm(state: TransferState, runtime: Runtime[RunContext]) -> di
     context = runtime.context
     arm, seed = _unevaluated(state, context)[0]
     strategy = load_strategy(context.run, str(state["approved"])) if arm in ("base+strategy", "lora_strategy") else None
-    solver = Solver(context.gateway, _student_spec(context, arm, seed), "student", context.config.decoding, label=f"{arm}-seed{seed}")
+    solver = Solver(
+        context.gateway,
+        _student_spec(context, arm, seed),
+        "student",
+        context.config.decoding,
+        label=f"{arm}-seed{seed}",
+    )
     jobs: list[Job] = [
         (
             problem,

@@ -106,6 +106,10 @@ def _report_progress(file: Path, seen: int, progress: Progress) -> int:
 
 def _last_words(directory: Path) -> str:
     log = directory / "trainer.log"
-    lines = [line.strip() for line in log.read_text("utf-8", "replace").splitlines() if line.strip()] if log.exists() else []
+    lines = (
+        [line.strip() for line in log.read_text("utf-8", "replace").splitlines() if line.strip()]
+        if log.exists()
+        else []
+    )
     words = lines[-1] if lines else "it ended without a word (killed, or out of memory?)"
     return f"{words} [log: {log}]"

@@ -53,8 +53,10 @@ async def validate(task: ValidatorTask, runtime: Runtime[RunContext]) -> dict[st
     ]
     graded = await attempt_all(context, f"Validation on {task['validator']}", jobs)
     arms = [arm for arm in STRATEGY_ARMS for _ in problems]
-    rows = [evaluation_row(g, "strategy", arm, task["validator"], version=task["current"])
-        for g, arm in zip(graded, arms, strict=True)]
+    rows = [
+        evaluation_row(g, "strategy", arm, task["validator"], version=task["current"])
+        for g, arm in zip(graded, arms, strict=True)
+    ]
     context.run.append("evaluation/rows.jsonl", rows)
     word = strategy_verdict(rows)
     context.events.info(f"{task['validator']}: {word}")

@@ -75,7 +75,7 @@ class RunDirectory:
             identity = record.id  # type: ignore[attr-defined]
             if identity not in known:
                 known.add(identity)
-                fresh.append(record.model_dump_json())
+                fresh.append(json.dumps(record.model_dump(mode="json")))  # ASCII: keeps lone surrogates
         if fresh:
             self._write_lines(self.file(name), fresh)
         return len(fresh)
@@ -131,8 +131,7 @@ class RunDirectory:
     def _write_lines(self, path: Path, lines: list[str]) -> None:
         with path.open("ab+") as file:
             _drop_cut_line(file)
-            data = "".join(line + "\n" for line in lines)
-            file.write(data.encode("utf-8", "backslashreplace"))
+            file.write("".join(line + "\n" for line in lines).encode("ascii"))
             file.flush()
             os.fsync(file.fileno())
 
