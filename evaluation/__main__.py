@@ -1,0 +1,54 @@
+"""`python -m evaluation RUN_DIR`: recompute every figure and the report of a run from its rows.
+
+With `--check` nothing is written: the exit status is 1 if the stored summary is not what the rows
+give, and each difference is named.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from evaluation.report import write_report
+from evaluation.summary import SUMMARY, differences, summarise, write_summary
+from records.rundir import RunDirectory, RunError
+
+SHOWN = 20
+
+
+def main() -> int:
+    """Run the command; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m evaluation", description=__doc__.partition("\n")[0])
+    parser.add_argument("run", metavar="RUN_DIR", help="directory of a run")
+    parser.add_argument("--check", action="store_true", help="compare with the stored summary, write nothing")
+    arguments = parser.parse_args()
+    run = RunDirectory(arguments.run)
+    try:
+        return check(run) if arguments.check else recompute(run)
+    except RunError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2 if not arguments.check else 1
+
+
+def recompute(run: RunDirectory) -> int:
+    """Write summary, report and figures; print the finding."""
+    summary = write_summary(run)
+    print(write_report(run, summary))
+    print(f"{run.path / SUMMARY}\n{run.path / 'report.md'}\n{run.path / 'report.html'}")
+    return 0
+
+
+def check(run: RunDirectory) -> int:
+    """Compare the stored summary with the rows."""
+    found = differences(run.read_json(SUMMARY), summarise(run))
+    for line in found[:SHOWN]:
+        print(line, file=sys.stderr)
+    if len(found) > SHOWN:
+        print(f"… and {len(found) - SHOWN} more", file=sys.stderr)
+    if not found:
+        print(f"{run.path / SUMMARY} is what the rows give")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
