@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from console.text import plain, safe
-from evaluation.summary import strategy_table
+from evaluation.summary import strategy_suites
 from graphs.approval import Answer
 from graphs.strategies import load_strategy
 from models.tokens import count_tokens
@@ -81,15 +81,27 @@ def arms_table(run: RunDirectory, strategy_hash: str) -> Table:
         for row in run.read("evaluation/rows.jsonl", EvaluationRow)
         if row.suite == "strategy" and row.strategy_hash == strategy_hash
     ]
+    suites = strategy_suites(rows)
+    arms = list(dict.fromkeys(arm for suite in suites.values() for arm in suite["arms"]))
     table = Table(title="Zero-shot validation on items that the gate never used", title_justify="left")
-    view = strategy_table(rows)
-    table.add_column("validator")
-    for arm in view.arms:
-        table.add_column(arm, justify="right")
-    table.add_column("verdict")
-    for validator, cells, verdict in view.lines:
-        table.add_row(safe(validator), *cells, verdict)
+    for column in ("validator", *arms, "learned - none", "verdict"):
+        table.add_column(column, justify="left" if column in ("validator", "verdict") else "right")
+    for validator, suite in suites.items():
+        cells = [_accuracy(suite["arms"].get(arm)) for arm in arms]
+        gain = next((c for c in suite["comparisons"] if c["b"] == "none"), None)
+        table.add_row(safe(validator), *cells, _difference(gain), safe(suite["verdict"]))
     return table
+
+
+def _accuracy(figures: Any) -> str:
+    return f"{figures['correct']}/{figures['n']}" if figures else ""
+
+
+def _difference(comparison: Any) -> str:
+    if not comparison or comparison["ci95"] is None:
+        return ""
+    low, high = comparison["ci95"]
+    return f"{comparison['difference']:+.0%} [{low:+.0%}, {high:+.0%}]"
 
 
 def ask(console: Console, run: RunDirectory, payload: dict[str, Any]) -> Answer | None:

@@ -22,15 +22,23 @@ from graphs.strategies import load_strategy, save_strategy
 from models.tokens import count_tokens
 from records.nouns import Attempt, Edit, GateResult, Problem, Reflection, Strategy, Verdict
 
+EXAMPLE_TASKS = 3  # shown to the teacher before it has seen any result
+
 
 async def draft_strategy(state: TransferState, runtime: Runtime[RunContext]) -> dict[str, Any]:
     """The strategy that the teacher writes before it has seen any result: the one_shot arm."""
     context = runtime.context
     context.events.stage("First strategy, written without results")
-    draft = await context.teacher.draft()
+    draft = await context.teacher.draft(_example_tasks(context))
     save_strategy(context.run, draft, "draft")
     context.events.info(f"{len(draft.bullets)} bullets, {count_tokens(draft.text)} tokens")
     return {"draft": draft.hash, "current": draft.hash, "round": 0, "rejected": []}
+
+
+def _example_tasks(context: RunContext) -> list[Problem]:
+    """A few training problems of different families: they show what the task is, not its results."""
+    families = {problem.family: problem for problem in reversed(context.problems.open("train", "reflector"))}
+    return [families[name] for name in sorted(families)][:EXAMPLE_TASKS]
 
 
 async def solve_batch(state: TransferState, runtime: Runtime[RunContext]) -> dict[str, Any]:
@@ -85,7 +93,8 @@ async def reflect(state: TransferState, runtime: Runtime[RunContext]) -> dict[st
         note=note,
     )
     context.run.append("proposals.jsonl", [proposal])
-    context.events.info(f"{len(edits)} edits proposed" + (f"; refused: {note}" if note else ""))
+    note = "; ".join(filter(None, (note, context.teacher.note)))
+    context.events.info(f"{len(edits)} edits proposed" + (f"; {note}" if note else ""))
     return {"candidate": candidate}
 
 

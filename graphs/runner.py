@@ -23,17 +23,18 @@ import aiosqlite
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph.types import Command
+from models.gateway import Gateway
 
 import prompts
 from agents.oracle import OracleTeacher
-from agents.teacher import LLMTeacher, Teacher
+from agents.llm_teacher import LLMTeacher
+from agents.teacher import Teacher
 from domains import get_domain
 from domains.base import Domain
 from graphs.approval import Answer
 from graphs.build import transfer_builder
 from graphs.context import Events, RunContext, Silent, StageError
 from graphs.state import TransferState
-from models.gateway import Gateway
 from models.spec import check_available, family, parse_spec
 from records.config import RunConfig
 from records.nouns import content_hash

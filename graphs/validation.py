@@ -11,14 +11,14 @@ from langgraph.types import Send
 from agents.arms import STRATEGY_ARMS, arm_contexts
 from agents.solver import Solver
 from domains import get_domain
-from evaluation.summary import strategy_verdict
+from evaluation.summary import strategy_suites
 from graphs.attempts import Job, attempt_all, evaluation_row
 from graphs.context import RunContext
 from graphs.state import TransferState, ValidatorTask
 from graphs.strategies import load_strategy
 from models.tokens import count_tokens
 from prompts import load_strategy_file
-from records.nouns import Attempt, EvaluationRow, Problem, Verdict
+from records.nouns import Attempt, Problem, Verdict
 
 
 def send_validators(state: TransferState, runtime: Runtime[RunContext]) -> list[Send]:
@@ -58,8 +58,9 @@ async def validate(task: ValidatorTask, runtime: Runtime[RunContext]) -> dict[st
         for g, arm in zip(graded, arms, strict=True)
     ]
     context.run.append("evaluation/rows.jsonl", rows)
-    word = strategy_verdict(rows)
-    context.events.info(f"{task['validator']}: {word}")
+    suite = strategy_suites(rows)[task["validator"]]
+    word = str(suite["verdict"])
+    context.events.info(f"{task['validator']}: {word} ({suite['verdict_reason']})")
     return {"verdicts": {task["validator"]: word}}
 
 

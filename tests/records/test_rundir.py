@@ -45,7 +45,7 @@ def test_broken_line_in_the_middle_is_named(tmp_path: Path) -> None:
 
 
 def test_unreadable_json_says_which_run(tmp_path: Path) -> None:
-    with pytest.raises(RunError, match="has no run.json"):
+    with pytest.raises(RunError, match=r"has no run\.json"):
         RunDirectory(tmp_path / "nothing").read_json("run.json")
 
 
