@@ -1,0 +1,9 @@
+"""Runs hostile code behind walls and judges it on the host.
+
+Expected values never enter the sandbox: it answers with plain data, the host compares.
+"""
+
+from sandbox.nouns import Limits, SandboxError, Submission, SubmissionVerdict, TestCase
+from sandbox.pool import Sandbox
+
+__all__ = ["Limits", "Sandbox", "SandboxError", "Submission", "SubmissionVerdict", "TestCase"]

@@ -1,0 +1,197 @@
+"""The sandbox as the rest of the system sees it: open it, hand in submissions, get verdicts.
+
+Guaranteed: one submission at a time per worker; a worker that died, hung, ran out of memory or
+fails an honest probe is replaced; what could not be judged is `infra_error` or `quarantined`, never
+"wrong"; cancelling `judge` kills the code it was running; leaving the context leaves nothing behind;
+there is no way to run code without walls.
+Not guaranteed: protection against a hole in the kernel, which both tiers share with the host.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from sandbox.assess import assess
+from sandbox.attest import PROBE, attest
+from sandbox.docker_tier import DockerTier
+from sandbox.jail_tier import JailTier
+from sandbox.link import Link
+from sandbox.nouns import SandboxError, Submission, SubmissionVerdict, TierUnavailable, WorkerLost
+from sandbox.tier import Tier
+
+RUNS_PER_WORKER = 500
+_TAME = frozenset({"pass", "wrong_answer", "runtime_error", "syntax_error", "missing_entry", "bad_result", "memory"})
+
+
+class Slot:
+    """A place for one worker; the worker in it changes."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.serial = 0
+        self.link: Link | None = None
+        self.attestation = ""
+
+
+class Sandbox:
+    """A pool of workers behind one tier's walls."""
+
+    def __init__(self, tier: Tier, slots: int) -> None:
+        self._tier = tier
+        self._slots = [Slot(number) for number in range(slots)]
+        self._free: asyncio.Queue[Slot] = asyncio.Queue()
+        self._alone = asyncio.Lock()
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, tier: str = "auto", slots: int = 2) -> AsyncIterator[Sandbox]:
+        """Start `slots` workers behind `tier`: "docker", "jail", or "auto" (docker if it works).
+
+        Raises SandboxError with the diagnosis and the mending command if no tier works, or if the
+        limits of one do not bind.
+        """
+        sandbox = cls(await _choose(tier), slots)
+        try:
+            await sandbox._boot()
+            yield sandbox
+        finally:
+            await sandbox._close()
+
+    @property
+    def tier(self) -> str:
+        """Name of the tier that judges."""
+        return self._tier.name
+
+    @property
+    def image(self) -> str:
+        """Digest of the file system that submissions see."""
+        return self._tier.image
+
+    async def judge(self, submission: Submission) -> SubmissionVerdict:
+        """Run and judge one submission; waits for a free worker. Never raises for what the code does."""
+        if submission.unsupported or not submission.tests:
+            reason = "cannot be expressed as calls: " + "; ".join(submission.unsupported or ("there are no tests",))
+            return self._unjudged(submission, "unsupported_test", reason[:400])
+        async with self._one() as slot:
+            crowded = self._free.qsize() < len(self._slots) - 1
+            verdict = await self._judge_on(slot, submission)
+        if verdict.result == "timeout_wall" and crowded:
+            async with self._all() as slot:
+                verdict = await self._judge_on(slot, submission)
+        return verdict
+
+    @asynccontextmanager
+    async def _one(self) -> AsyncIterator[Slot]:
+        slot = await self._free.get()
+        try:
+            yield slot
+        finally:
+            self._free.put_nowait(slot)
+
+    @asynccontextmanager
+    async def _all(self) -> AsyncIterator[Slot]:
+        """Hold every slot, so that one submission has the machine for itself."""
+        held: list[Slot] = []
+        async with self._alone:
+            try:
+                for _ in self._slots:
+                    held.append(await self._free.get())
+                yield held[0]
+            finally:
+                for slot in held:
+                    self._free.put_nowait(slot)
+
+    async def _judge_on(self, slot: Slot, submission: Submission) -> SubmissionVerdict:
+        problem = ""
+        for _ in range(2):
+            try:
+                link = await self._worker(slot)
+            except WorkerLost as lost:
+                return self._unjudged(submission, "infra_error", str(lost))
+            try:
+                ended = await link.ask(submission)
+                verdict = assess(submission, ended)
+                await self._look_after(slot, link, verdict, bool(ended.report["dirty"] or ended.report["oom"]))
+            except WorkerLost as lost:
+                problem = str(lost)
+                await self._drop(slot)
+            except BaseException:
+                await self._drop(slot)
+                raise
+            else:
+                update = {"tier": self.tier, "image": self.image, "attestation": slot.attestation}
+                return verdict.model_copy(update=update)
+        return self._unjudged(submission, "quarantined", f"two workers were lost: {problem}")
+
+    async def _look_after(self, slot: Slot, link: Link, verdict: SubmissionVerdict, spoilt: bool) -> None:
+        """Replace a worker that is worn or hurt."""
+        suspicious = verdict.result not in _TAME or verdict.leftovers > 0
+        if spoilt or link.runs >= RUNS_PER_WORKER or (suspicious and not await self._honest(link)):
+            await self._drop(slot)
+
+    async def _honest(self, link: Link) -> bool:
+        try:
+            return assess(PROBE, await link.ask(PROBE)).passed
+        except WorkerLost:
+            return False
+
+    async def _worker(self, slot: Slot) -> Link:
+        if slot.link is not None:
+            return slot.link
+        slot.serial += 1
+        slot.link = Link(self._tier, slot.number, slot.serial)
+        try:
+            await slot.link.open()
+            slot.attestation = await attest(slot.link)
+        except BaseException:
+            await self._drop(slot)
+            raise
+        return slot.link
+
+    async def _drop(self, slot: Slot) -> None:
+        link, slot.link = slot.link, None
+        if link is not None:
+            await link.close()
+
+    async def _boot(self) -> None:
+        """Start every worker once: a pool whose limits do not bind must not start."""
+        outcomes = await asyncio.gather(*(self._worker(slot) for slot in self._slots), return_exceptions=True)
+        for outcome in outcomes:
+            if isinstance(outcome, WorkerLost):
+                raise SandboxError(f"The {self.tier} sandbox does not start: {outcome}") from outcome
+            if isinstance(outcome, BaseException):
+                raise outcome
+        for slot in self._slots:
+            self._free.put_nowait(slot)
+
+    async def _close(self) -> None:
+        await asyncio.gather(*(self._drop(slot) for slot in self._slots))
+        await self._tier.close()
+
+    def _unjudged(self, submission: Submission, result: str, reason: str) -> SubmissionVerdict:
+        return SubmissionVerdict(
+            id=submission.id, passed=False, result=result, evidence=reason, tier=self.tier, image=self.image
+        )
+
+
+async def _choose(name: str) -> Tier:
+    """A prepared tier, or SandboxError with what is wrong with each."""
+    known: dict[str, type[DockerTier] | type[JailTier]] = {"docker": DockerTier, "jail": JailTier}
+    if name != "auto" and name not in known:
+        raise SandboxError(f"Unknown sandbox tier {name!r}. Valid: auto, {', '.join(known)}")
+    problems = []
+    for kind in known.values() if name == "auto" else [known[name]]:
+        tier = kind()
+        try:
+            await tier.prepare()
+        except (TierUnavailable, WorkerLost) as problem:
+            problems.append(f"  {tier.name}: {problem}")
+        else:
+            return tier
+    raise SandboxError(
+        "No sandbox tier works, and code of a model is never run without one.\n"
+        + "\n".join(problems)
+        + "\nCheck the mending with: python -m sandbox doctor"
+    )
