@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from agents.teacher import Graded
+from agents.graded import Graded
 from records.nouns import Reflection
 
 Group = tuple[Graded, ...]

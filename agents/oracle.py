@@ -16,9 +16,9 @@ from collections.abc import Sequence
 
 import prompts
 from agents.contrast import contrast_groups, failure_words, failures, is_mixed, rejected_lines, tally
+from agents.graded import Graded, require_train
 from agents.playbook import DEFAULT_SECTION, MAX_EDITS, clean_text
 from agents.solver import attempt_id
-from agents.teacher import Graded, require_train
 from domains.base import Domain
 from prompts import OracleLesson, OracleRules
 from records.nouns import Attempt, Bullet, Edit, Problem, Reflection, Strategy

@@ -33,9 +33,11 @@ _CHAT_MARKER = re.compile(r"<\|[^|>]{0,40}\|>|\[/?INST\]|<<\s*/?SYS\s*>>|</?s>|<
 _HEADING = re.compile(r"\s{0,3}#{1,6}\s+(.+)")
 _BULLET = re.compile(r"\s*(?:[-*•]|\d{1,3}[.)])\s+(.*)")
 _MARKUP = re.compile(r"^(?:(?:[-*•]|\d{1,3}[.)]|#{1,6})\s+)+")
-_THOUGHT = re.compile(r"<think(?:ing)?>.*?</think(?:ing)?>", re.DOTALL)
+_THOUGHT = re.compile(r"<think(?:ing)?>.*?(?:</think(?:ing)?>|\Z)", re.DOTALL)
+_TAG = re.compile(r"\[\s*(b\d{1,9}(?:[\s,;+&]+b\d{1,9})*)\s*\]\s*")
 _JSON_START = re.compile(r"\[(?=\s*[\]{])|\{(?=\s*\")")
-_FENCE = re.compile(r"```[A-Za-z]*\s*\n(.*?)```", re.DOTALL)
+_FENCE = re.compile(r"```[A-Za-z]*[^\S\n]*\n(.*?)```", re.DOTALL)
+_STRING_OR_COMMA = re.compile(r'("(?:[^"\\]|\\.)*(?:"|\\?\Z))|,(?=\s*[\]}])', re.DOTALL)
 
 
 class EditError(Exception):
@@ -44,7 +46,9 @@ class EditError(Exception):
 
 def clean_text(text: str, limit: int = TEXT_CHARS) -> str:
     """One line without control, format or surrogate characters, chat markers and list markup; cut at `limit`."""
-    visible = "".join(c for c in text if c.isspace() or unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co", "Cn"))
+    visible = "".join(
+        c for c in text[: 8 * limit] if c.isspace() or unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co", "Cn")
+    )
     while _CHAT_MARKER.search(visible):
         visible = _CHAT_MARKER.sub(" ", visible)
     line = " ".join(visible.split())
@@ -56,16 +60,18 @@ def parse_strategy(
 ) -> Strategy:
     """Read "## Section" and "- bullet" lines; other lines continue a bullet or are one of their own.
 
-    Bullets that are (nearly) the same as one of `parent` keep its id, origin and round. Never raises:
-    a text without bullets gives a strategy without bullets, which `check_size` refuses.
+    Bullets that are (nearly) the same as one of `parent`, or begin with its id in brackets ("[b2]",
+    "[b2, b5]"), keep its id, origin and round. Never raises: a text without bullets gives a strategy
+    without bullets, which `check_size` refuses.
     """
     number = round if round is not None else (parent.round if parent else 0)
-    taken = _match_ids(lines := _lines(text), parent)
+    lines = _lines(text)
+    taken = _match_ids(lines, parent)
     following = _next_number(parent)
     bullets = []
     for index, (section, line) in enumerate(lines):
         if old := taken.get(index):
-            bullets.append(old.model_copy(update={"section": section, "text": line}))
+            bullets.append(old.model_copy(update={"section": section, "text": _untagged(line, parent)}))
         else:
             bullets.append(Bullet(id=f"b{following}", section=section, text=line, origin=origin, round=number))
             following += 1
@@ -98,18 +104,60 @@ def _by_section(pairs: list[tuple[str, str]]) -> list[tuple[str, str]]:
 
 
 def _match_ids(lines: list[tuple[str, str]], parent: Strategy | None) -> dict[int, Bullet]:
-    """Which line continues which old bullet: equal text first, then the closest one."""
-    free = {bullet.text: bullet for bullet in parent.bullets} if parent else {}
-    matched = {index: free.pop(line) for index, (_, line) in enumerate(lines) if line in free}
+    """Which line continues which old bullet: by its tag, else equal text, else the closest one."""
+    if parent is None:
+        return {}
+    matched: dict[int, Bullet] = {}
+    used: set[str] = set()
+    for index, (_, line) in enumerate(lines):
+        tagged = [bullet for bullet in _tagged(line, parent) if bullet.id not in used]
+        if tagged and _untagged(line, parent):
+            origin = tuple(dict.fromkeys(one for bullet in tagged for one in bullet.origin))
+            matched[index] = tagged[0].model_copy(update={"origin": origin})
+            used.update(bullet.id for bullet in tagged)
+    free = {bullet.text: bullet for bullet in parent.bullets if bullet.id not in used}
+    for index, (_, line) in enumerate(lines):
+        if index not in matched and line in free:
+            matched[index] = free.pop(line)
     for index, (_, line) in enumerate(lines):
         if index not in matched and (close := difflib.get_close_matches(line, list(free), 1, cutoff=0.6)):
             matched[index] = free.pop(close[0])
     return matched
 
 
+def _tagged(line: str, parent: Strategy) -> list[Bullet]:
+    """The bullets of `parent` that a tag like "[b2, b5]" at the line's beginning names; all must exist."""
+    tag = _TAG.match(line)
+    names = re.findall(r"b\d+", tag[1]) if tag else []
+    known = {bullet.id: bullet for bullet in parent.bullets}
+    return [known[name] for name in names] if all(name in known for name in names) else []
+
+
+def _untagged(line: str, parent: Strategy | None) -> str:
+    return clean_text(_TAG.sub("", line)) if parent and _tagged(line, parent) else line
+
+
 def _next_number(strategy: Strategy | None) -> int:
     numbers = [int(b.id[1:]) for b in strategy.bullets if re.fullmatch(r"b\d{1,9}", b.id)] if strategy else []
     return max(numbers, default=0) + 1
+
+
+def without_thoughts(reply: str) -> str:
+    """A model's reply without its `<think>` blocks, an unclosed one included."""
+    return _THOUGHT.sub("", reply).strip()
+
+
+def strategy_text_in(reply: str) -> str:
+    """The headings and bullets in a model's reply, without the talk around them."""
+    text = without_thoughts(reply)[:REPLY_CHARS]
+    fenced = next((block for block in _FENCE.findall(text) if any(map(_BULLET.match, block.splitlines()))), text)
+    kept: list[str] = []
+    inside = False
+    for line in fenced.splitlines():
+        inside = bool(_HEADING.match(line) or _BULLET.match(line) or (inside and line.strip()))
+        if inside:
+            kept.append(line)
+    return "\n".join(kept)
 
 
 def numbered(strategy: Strategy) -> str:
@@ -227,7 +275,7 @@ def parse_edits(reply: str, labels: Mapping[str, str] | None = None) -> tuple[Ed
     """
     if len(reply) > REPLY_CHARS:
         raise EditError(f"the reply has {len(reply)} characters; at most {REPLY_CHARS} are read")
-    items = _edit_list(_json_in(_THOUGHT.sub("", reply)))
+    items = _edit_list(_json_in(without_thoughts(reply)))
     if len(items) > MAX_EDITS:
         raise EditError(f"{len(items)} edits; at most {MAX_EDITS} at a time")
     return tuple(_edit(number, item, labels) for number, item in enumerate(items, 1))
@@ -322,4 +370,4 @@ def _looks_like_edits(value: Any) -> bool:
 
 def _without_trailing_commas(text: str) -> str:
     """Drop commas before a closing bracket, outside of strings."""
-    return re.sub(r'("(?:[^"\\]|\\.)*")|,(?=\s*[\]}])', lambda match: match[1] or "", text)
+    return _STRING_OR_COMMA.sub(lambda match: match[1] or "", text)

@@ -1,33 +1,64 @@
-"""Who teaches: the protocol, and what every teacher is given to read.
+"""Who teaches: the protocol, and the teacher that is a language model.
 
-Guaranteed: a teacher reflects on train problems only; `require_train` raises SplitViolation
-otherwise, before anything is shown to a model.
+Guaranteed: a teacher sees train problems only (SplitViolation otherwise); a failed call or a
+malformed reply never raises out of `reflect`, `propose` or `distill`: it is tried once more with
+the fault shown, then there is no journal, no edit or no rewording, and `note` says why. `draft`
+raises TeacherError, because a run cannot go on without a first strategy.
+Not guaranteed: that what the teacher writes is good or free of answers; the gate and the leak
+check decide about that.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+import re
+from collections.abc import Callable, Sequence
+from typing import Protocol, TypeVar
 
-from records.nouns import Attempt, Edit, Judgement, Problem, Record, Reflection, Strategy
-from records.splits import SplitViolation
+from models.gateway import CallRequest
+
+import prompts
+from agents.contrast import rejected_lines, tally
+from agents.graded import Graded, require_train
+from agents.material import material, quote
+from agents.playbook import (
+    MAX_EDITS,
+    MAX_TOKENS,
+    MIN_TOKENS,
+    EditError,
+    apply_edits,
+    check_size,
+    numbered,
+    parse_edits,
+    parse_strategy,
+    strategy_text_in,
+    without_thoughts,
+)
+from agents.solver import Completer, Solver
+from models.spec import ModelSpec, parse_spec
+from models.tokens import count_tokens as embedded_tokens
+from records.config import Decoding
+from records.nouns import Attempt, Completion, Edit, Message, Problem, Reflection, Strategy
+
+__all__ = ["Graded", "LLMTeacher", "Teacher", "TeacherError", "require_train"]
+
+T = TypeVar("T")
+
+MATERIAL_CHARS, WRITING_TOKENS = 24_000, 4_096
+SMALL_MATERIAL_CHARS, SMALL_WRITING_TOKENS = 3_000, 700  # the embedded model reads 2,048 tokens
+JOURNAL_CHARS = 6_000
+DRAFT_EXAMPLES = 3
+WORDS_PER_TOKEN = 0.7
 
 
 class TeacherError(Exception):
     """The teacher could not write the first strategy; the message says why and what to do."""
 
 
-class Graded(Record):
-    """One attempt with its problem and what the verifier said of it."""
-
-    problem: Problem
-    attempt: Attempt
-    judgement: Judgement
-
-
 class Teacher(Protocol):
-    """Solves problems and writes about what it saw. `note` says what went wrong with its last
-    reflection, proposal or distillation ("" if nothing did)."""
+    """Solves problems and writes about what it saw.
+
+    `note` says what went wrong with its last reflection, proposal or distillation ("": nothing).
+    """
 
     spec: str
     is_language_model: bool
@@ -35,7 +66,10 @@ class Teacher(Protocol):
     note: str
 
     async def draft(self, examples: Sequence[Problem] = ()) -> Strategy:
-        """A strategy written without having seen a result; `examples` (train) show what the task is."""
+        """A strategy written without having seen a result; `examples` (train) show what the task is.
+
+        Raises TeacherError if there is none, SplitViolation if an example is not of the train split.
+        """
         ...
 
     async def solve(
@@ -48,13 +82,13 @@ class Teacher(Protocol):
         sample: int = 0,
         round: int | None = None,
     ) -> Attempt:
-        """One reply to the problem, with the strategy as context if there is one."""
+        """One reply to the problem, with the strategy as context if there is one. Never raises for a failed call."""
         ...
 
     async def reflect(
         self, graded: Sequence[Graded], strategy: Strategy, rejected: Sequence[Reflection], round: int
     ) -> str:
-        """The journal of one round: what the contrast between the attempts teaches."""
+        """The journal of one round: what the contrast between the attempts teaches. "" if there is none."""
         ...
 
     async def propose(
@@ -73,8 +107,230 @@ class Teacher(Protocol):
         ...
 
 
-def require_train(problems: Sequence[Problem]) -> None:
-    """Raise SplitViolation if a problem is not of the train split."""
-    for problem in problems:
-        if problem.split != "train":
-            raise SplitViolation(f"a teacher may learn from train problems only; {problem.id} is of '{problem.split}'")
+class LLMTeacher:
+    """A teacher that does everything in language. One reflection at a time; `solve` from many tasks at once."""
+
+    is_language_model = True
+
+    def __init__(
+        self,
+        gateway: Completer,
+        spec: ModelSpec | str,
+        domain_name: str,
+        decoding: Decoding,
+        *,
+        reply_tokens: int = 1_024,
+        count_tokens: Callable[[str], int] = embedded_tokens,
+        max_edits: int = MAX_EDITS,
+        seed: int = 0,
+    ) -> None:
+        """`reply_tokens` is the domain's budget for a solution; `max_edits` at most 4."""
+        self.gateway = gateway
+        self.spec = str(spec)
+        self.domain_name = domain_name
+        self.description = f"language model {self.spec}"
+        self.decoding = decoding
+        self.count_tokens = count_tokens
+        self.max_edits = min(max_edits, MAX_EDITS)
+        self.seed = seed
+        self.note = ""
+        small = parse_spec(self.spec).provider == "embedded"
+        self.material_chars = SMALL_MATERIAL_CHARS if small else MATERIAL_CHARS
+        self.writing_tokens = SMALL_WRITING_TOKENS if small else WRITING_TOKENS
+        self._solver = Solver(gateway, spec, "teacher", decoding, reply_tokens=reply_tokens)
+
+    async def solve(
+        self,
+        problem: Problem,
+        strategy: Strategy | None,
+        *,
+        stage: str,
+        arm: str,
+        sample: int = 0,
+        round: int | None = None,
+    ) -> Attempt:
+        """One reply. Repeated tries and the loop's attempts are sampled at `teacher_temperature`, so that
+        they differ; a single try outside the loop is decoded like the student's."""
+        varied = sample > 0 or round is not None
+        return await self._solver.solve(
+            problem,
+            stage=stage,
+            arm=arm,
+            context=strategy.text if strategy else None,
+            strategy_hash=strategy.hash if strategy else None,
+            sample=sample,
+            round=round,
+            temperature=self.decoding.teacher_temperature if varied else None,
+            seed=self.seed,
+        )
+
+    async def draft(self, examples: Sequence[Problem] = ()) -> Strategy:
+        """The one-shot strategy. One that is still too short after a second try is used, and `note` says so."""
+        require_train(examples)
+        readable = list[Strategy]()
+
+        def read(text: str) -> Strategy:
+            strategy = parse_strategy(strategy_text_in(text), name=self.domain_name)
+            while len(strategy.bullets) > 1 and self.count_tokens(strategy.text) > MAX_TOKENS:
+                strategy = strategy.model_copy(update={"bullets": strategy.bullets[:-1]})
+            if strategy.bullets:
+                readable.append(strategy)
+            return self._sized(strategy)
+
+        shown = [f"<task>\n{quote(p.prompt, self.material_chars // 4)}\n</task>" for p in examples[:DRAFT_EXAMPLES]]
+        fields = {"examples": "\n".join(shown) or "(no example is given)", **_limits(), **_word_limits()}
+        strategy = await self._write("draft", fields, read)
+        if strategy is None and readable:
+            return max(readable, key=lambda one: self.count_tokens(one.text))
+        if strategy is None:
+            raise TeacherError(
+                f"teacher {self.spec} wrote no first strategy ({self.note}). Resume the run to try again, or choose "
+                "another teacher."
+            )
+        return strategy
+
+    async def reflect(
+        self, graded: Sequence[Graded], strategy: Strategy, rejected: Sequence[Reflection], round: int
+    ) -> str:
+        """The journal in the model's words, at most 6,000 characters."""
+        require_train(item.problem for item in graded)
+        fields = {
+            "strategy": numbered(strategy),
+            "counts": tally(graded),
+            "attempts": material(graded, self.material_chars).attempts,
+            "rejected": _listed(rejected_lines(rejected)),
+        }
+        return await self._write("reflect", fields, _read_journal) or ""
+
+    async def propose(
+        self,
+        journal: str,
+        graded: Sequence[Graded],
+        strategy: Strategy,
+        rejected: Sequence[Reflection],
+        round: int,
+    ) -> tuple[Edit, ...]:
+        """Edits in JSON, strictly checked: they must fit the strategy and name attempts that were shown."""
+        require_train(item.problem for item in graded)
+        if not journal.strip():
+            self.note = self.note or "there is no journal to propose edits from"
+            return ()
+        shown = material(graded, self.material_chars)
+        ids = {item.problem.id for item in graded}
+
+        def read(text: str) -> tuple[Edit, ...]:
+            edits = parse_edits(text, shown.labels)
+            _check_proposal(edits, self.max_edits, strategy, ids, round)
+            return edits
+
+        fields = {
+            "strategy": numbered(strategy),
+            "journal": quote(journal, JOURNAL_CHARS),
+            "attempts": shown.index,
+            "rejected": _listed(rejected_lines(rejected)),
+            "max_edits": str(self.max_edits),
+        }
+        return await self._write("propose", fields, read) or ()
+
+    async def distill(self, strategy: Strategy, reflections: Sequence[Reflection]) -> Strategy:
+        """A rewording in which every bullet comes from one that was there."""
+
+        def read(text: str) -> Strategy:
+            tidied = parse_strategy(strategy_text_in(text), name=strategy.name, parent=strategy)
+            known = {bullet.id for bullet in strategy.bullets}
+            added = [bullet.text for bullet in tidied.bullets if bullet.id not in known]
+            if added:
+                raise EditError(f"this bullet comes from none that was there: '{added[0][:80]}'")
+            return self._sized(tidied)
+
+        kept = [f"round {r.round}: {edit.reason or edit.text}" for r in reflections if r.accepted for edit in r.edits]
+        fields = {"strategy": numbered(strategy), "history": _listed(kept[-12:]), **_limits()}
+        tidied = await self._write("distill", fields, read)
+        return strategy if tidied is None or tidied.hash == strategy.hash else tidied
+
+    def _sized(self, strategy: Strategy) -> Strategy:
+        if fault := check_size(strategy.text, self.count_tokens):
+            raise EditError(fault)
+        return strategy
+
+    async def _write(self, name: str, fields: dict[str, str], read: Callable[[str], T]) -> T | None:
+        """Ask with prompts/<name>.txt and read the reply; one more try with the fault shown; then None."""
+        prompt = prompts.load(name)
+        system = prompts.load("teacher_system").render(domain=self.domain_name)
+        asked = prompt.render(domain=self.domain_name, **fields)
+        messages: tuple[Message, ...] = (
+            Message(role="system", content=system),
+            Message(role="user", content=asked),
+        )
+        self.note = ""
+        for _ in range(2):
+            completion = await self._complete(name, messages, prompt.hash)
+            if completion.error is not None:
+                self.note = f"{name}: the call failed: {completion.error[:300]}"
+                return None
+            try:
+                result = read(completion.text)
+            except EditError as error:
+                self.note = f"{name}: {error}"
+                messages = _with_fault(messages, completion, error)
+            else:
+                self.note = ""
+                return result
+        return None
+
+    async def _complete(self, stage: str, messages: tuple[Message, ...], prompt_hash: str) -> Completion:
+        return await self.gateway.complete(
+            CallRequest(
+                model=self.spec,
+                messages=messages,
+                max_tokens=self.writing_tokens,
+                temperature=self.decoding.teacher_temperature,
+                seed=self.seed,
+                stage=stage,
+                agent="teacher",
+                prompt_hash=prompt_hash,
+            )
+        )
+
+
+def _with_fault(messages: tuple[Message, ...], completion: Completion, error: EditError) -> tuple[Message, ...]:
+    """The question, the reply that could not be used, and why."""
+    fault = str(error)
+    if completion.finish_reason == "length":
+        fault += " (the reply was cut at the token limit: write less)"
+    reply = quote(completion.text, 2_000) or "(empty)"
+    retry = prompts.load("retry").render(fault=quote(fault, 600))
+    return *messages[:2], Message(role="assistant", content=reply), Message(role="user", content=retry)
+
+
+def _read_journal(text: str) -> str:
+    journal = quote(without_thoughts(text), JOURNAL_CHARS)
+    if not journal:
+        raise EditError("the journal is empty")
+    return journal
+
+
+def _check_proposal(edits: Sequence[Edit], most: int, strategy: Strategy, ids: set[str], round: int) -> None:
+    """Raise EditError if the edits are too many, do not fit the strategy, or carry a task's id or a label."""
+    if len(edits) > most:
+        raise EditError(f"{len(edits)} edits; at most {most} at a time")
+    for number, edit in enumerate(edits, 1):
+        if any(identity in edit.text for identity in ids):
+            raise EditError(f"edit {number}: its text names a task; write general advice")
+        if re.search(r"\battempts? A\d+\b", edit.text, re.IGNORECASE):
+            raise EditError(f"edit {number}: its text names an attempt; write general advice")
+    if edits:
+        apply_edits(strategy, edits, round)
+
+
+def _limits() -> dict[str, str]:
+    return {"low": str(MIN_TOKENS), "high": str(MAX_TOKENS)}
+
+
+def _word_limits() -> dict[str, str]:
+    low, high = (round(tokens * WORDS_PER_TOKEN, -1) for tokens in (MIN_TOKENS, MAX_TOKENS))
+    return {"low_words": f"{low:.0f}", "high_words": f"{high:.0f}"}
+
+
+def _listed(lines: Sequence[str]) -> str:
+    return "\n".join(f"- {quote(line, 500)}" for line in lines) or "(none)"

@@ -1,0 +1,196 @@
+"""Strategy text and bullets, edits, and the reading of hostile replies."""
+
+import json
+import unicodedata
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from agents.playbook import (
+    EditError,
+    apply_edits,
+    check_size,
+    clean_text,
+    numbered,
+    parse_edits,
+    parse_strategy,
+)
+from records.nouns import Edit, Strategy
+
+TEXT = """## Method
+- Read the whole task first.
+- Work step by step
+  and write each step down.
+
+## Checks
+- Test the empty case.
+"""
+
+
+def strategy() -> Strategy:
+    return parse_strategy(TEXT, name="test", origin=("t/1",))
+
+
+def test_parse_gives_bullets_with_ids() -> None:
+    parsed = strategy()
+    assert [(b.id, b.section) for b in parsed.bullets] == [("b1", "Method"), ("b2", "Method"), ("b3", "Checks")]
+    assert parsed.bullets[1].text == "Work step by step and write each step down."
+    assert numbered(parsed).splitlines()[:2] == ["## Method", "[b1] Read the whole task first."]
+
+
+@given(st.text(alphabet=st.sampled_from("ab #-*\n1.\t|<>\u202e\x00\ud800é"), max_size=200))
+@settings(max_examples=300, deadline=None)
+def test_any_text_parses_and_its_rendering_parses_to_itself(text: str) -> None:
+    once = parse_strategy(text, name="x")
+    twice = parse_strategy(once.text, name="x")
+    assert twice.text == once.text
+    assert twice.bullets == once.bullets
+
+
+def test_rewriting_keeps_ids_and_origins_of_bullets_that_stay() -> None:
+    parent = strategy()
+    text = "## Checks\n- Test the empty case first.\n- Something new: units.\n## Method\n- Read the whole task first."
+    edited = parse_strategy(text, name="edited", parent=parent)
+    assert [bullet.id for bullet in edited.bullets] == ["b3", "b4", "b1"]
+    assert edited.bullets[0].origin == ("t/1",)
+    assert edited.bullets[1].origin == ()
+    assert edited.parent == parent.hash
+
+
+def test_a_text_without_bullets_is_refused_by_its_size() -> None:
+    empty = parse_strategy("## Only a heading", name="x")
+    assert empty.bullets == ()
+    assert "0 tokens" in str(check_size(empty.text, lambda text: len(text.split())))
+
+
+@pytest.mark.parametrize(("words", "fault"), [(299, "too few"), (300, None), (2000, None), (2001, "too many")])
+def test_size_limits(words: int, fault: str | None) -> None:
+    problem = check_size("word " * words, lambda text: len(text.split()))
+    assert problem is None if fault is None else fault in str(problem)
+
+
+def test_the_four_operations() -> None:
+    before = strategy()
+    edits = [
+        Edit(operation="ADD", section="Checks", text="Test one item.", origin=("t/2",)),
+        Edit(operation="REPLACE", bullet_ids=("b3",), text="Test the empty input.", origin=("t/3",)),
+        Edit(operation="MERGE", bullet_ids=("b1", "b2"), text="Read, then work step by step.", origin=("t/4",)),
+    ]
+    after = apply_edits(before, edits, round=2)
+    assert [(b.id, b.text, b.round) for b in after.bullets] == [
+        ("b1", "Read, then work step by step.", 2),
+        ("b3", "Test the empty input.", 2),
+        ("b4", "Test one item.", 2),
+    ]
+    assert after.bullets[0].origin == ("t/1", "t/4")
+    assert after.bullets[2].origin == ("t/2",)
+    assert (after.parent, after.round) == (before.hash, 2)
+    deleted = apply_edits(after, [Edit(operation="DELETE", bullet_ids=("b1",))], round=3)
+    assert [bullet.id for bullet in deleted.bullets] == ["b3", "b4"]
+
+
+def add(text: str) -> Edit:
+    return Edit(operation="ADD", text=text)
+
+
+@pytest.mark.parametrize(
+    ("edits", "words"),
+    [
+        ([Edit(operation="REPLACE", bullet_ids=("b9",), text="x")], "no bullet 'b9'; there are: b1, b2, b3"),
+        ([add(str(n)) for n in range(5)], "5 edits; at most 4"),
+        ([add(" \x00 ")], "its text is empty"),
+        ([Edit(operation="MERGE", bullet_ids=("b1",), text="x")], "two or more"),
+        ([Edit(operation="MERGE", bullet_ids=("b1", "b1"), text="x")], "two or more"),
+        ([Edit(operation="ADD", bullet_ids=("b1",), text="x")], "no bullet id"),
+        ([Edit(operation="DELETE")], "needs bullet ids"),
+        ([Edit(operation="DELETE", bullet_ids=("b1", "b2", "b3"))], "leave no bullet"),
+        ([Edit(operation="REPLACE", bullet_ids=("b3",), text="Test the empty case.")], "change nothing"),
+        ([add("Test the empty case.")], "the same thing twice"),
+        (
+            [Edit(operation="DELETE", bullet_ids=("b1",)), Edit(operation="REPLACE", bullet_ids=("b1",), text="x")],
+            "edited twice",
+        ),
+    ],
+)
+def test_edits_that_do_not_fit_are_refused(edits: list[Edit], words: str) -> None:
+    with pytest.raises(EditError, match=words):
+        apply_edits(strategy(), edits, round=1)
+
+
+GOOD = [{"operation": "add", "section": "Checks", "text": "Test a, b.", "origin": ["A1"], "reason": "because"}]
+LABELS = {"A1": "lrl/x/1", "A2": "lrl/x/2"}
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        json.dumps(GOOD),
+        json.dumps({"edits": GOOD}),
+        json.dumps(GOOD[0]),
+        "Here they are [as in b1]:\n```json\n" + json.dumps(GOOD) + "\n```\nDone.",
+        "<think>maybe [{}]</think> The edits: " + json.dumps(GOOD, indent=1).replace('"because"', '"because",'),
+        "I start from arr = []. " + json.dumps(GOOD) + " And {so on}.",
+        "```\n" + json.dumps(GOOD)[:-1] + ",]\n```",
+    ],
+)
+def test_edits_are_found_in_all_usual_wrappings(reply: str) -> None:
+    (edit,) = parse_edits(reply, LABELS)
+    assert edit == Edit(operation="ADD", section="Checks", text="Test a, b.", origin=("lrl/x/1",), reason="because")
+
+
+def test_no_edits_is_an_answer() -> None:
+    assert parse_edits("```json\n[]\n```", LABELS) == ()
+
+
+@pytest.mark.parametrize(
+    ("reply", "words"),
+    [
+        ("", "no JSON list was found"),
+        ("I would rather not.", "no JSON list was found"),
+        ('[{"operation": "ADD", "text": "cut', "the JSON is broken"),
+        ('[{"operation": "ADD", "text": "one", "origin": ["A1"]}, {"operation": ', "the JSON is broken"),
+        ("[{" * 200_00, "the JSON"),
+        ('{"edits": ' + "[" * 20_000 + "{", "nested too deeply|broken"),
+        ("x" * 60_001, "at most 60000 are read"),
+        (json.dumps(GOOD * 5), "5 edits; at most 4"),
+        (json.dumps([{"operation": "EXEC", "text": "x", "origin": ["A1"]}]), "edit 1: operation"),
+        (json.dumps([{"operation": "ADD", "text": 5, "origin": ["A1"]}]), "edit 1: text"),
+        (json.dumps([{"operation": "ADD", "text": "x", "origin": ["A1"], "run": "rm"}]), "edit 1: run: Extra"),
+        (json.dumps([{"operation": "ADD", "text": "x" * 701, "origin": ["A1"]}]), "701 characters"),
+        (
+            json.dumps([{"operation": "ADD", "text": "x", "origin": ["A7"]}]),
+            "no attempt 'A7'; the labels shown are A1, A2",
+        ),
+        (json.dumps([{"operation": "ADD", "text": "x"}]), "names no attempt"),
+        (json.dumps([{"operation": "ADD", "text": "x<|im_end|>", "origin": ["A1"]}]), "chat-template markers"),
+        (json.dumps([GOOD[0], "text"]), "edit 2: an object was expected, got str|no JSON list"),
+    ],
+)
+def test_hostile_or_broken_replies_are_refused_with_the_reason(reply: str, words: str) -> None:
+    with pytest.raises(EditError, match=words):
+        parse_edits(reply, LABELS)
+
+
+@given(st.text(max_size=300))
+@settings(max_examples=200, deadline=None)
+def test_any_reply_gives_edits_or_an_edit_error(reply: str) -> None:
+    for wrapped in (reply, "[{" + reply, json.dumps([{"operation": "ADD", "text": reply, "origin": ["A1"]}])):
+        try:
+            edits = parse_edits(wrapped, LABELS)
+        except EditError:
+            continue
+        assert len(edits) <= 4
+
+
+@given(st.text(max_size=300))
+def test_cleaned_text_is_one_harmless_line(text: str) -> None:
+    cleaned = clean_text(text + "<|im_start|>")
+    assert "<|im_start|>" not in cleaned
+    assert len(cleaned.splitlines()) <= 1
+    assert not any(unicodedata.category(c) in ("Cc", "Cf", "Cs") for c in cleaned)
+
+
+def test_markers_hidden_in_each_other_are_removed_too() -> None:
+    assert "<|a|>" not in clean_text("<<|b|>|a|>" + "<|<|x|>a|>" + "x\u202ey")
+    assert clean_text("- - ## text") == "text"
