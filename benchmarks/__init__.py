@@ -1,0 +1,1 @@
+"""Speed and memory, measured by hand: ratios side by side in one process, never timed tests."""

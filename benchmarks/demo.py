@@ -1,0 +1,53 @@
+"""Wall time and peak memory of a whole run, all its processes together.
+
+    python -m benchmarks.demo [-- --domain scheduling --profile full …]
+
+Without arguments: the demo (`--domain python --approve gate`). Memory is the sum of the resident
+sets of the process tree, sampled every 0.5 s; pages that processes share are counted more than
+once, so the true peak is lower.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+
+import psutil
+
+from benchmarks.machine import machine
+
+
+def tree_memory(root: psutil.Process) -> int:
+    """Resident bytes of a process and all its descendants."""
+    total = 0
+    for process in [root, *root.children(recursive=True)]:
+        try:
+            total += process.memory_info().rss
+        except psutil.NoSuchProcess:
+            continue
+    return total
+
+
+def main() -> None:
+    """Run, watch, print."""
+    arguments = (
+        sys.argv[sys.argv.index("--") + 1 :] if "--" in sys.argv else ["--domain", "python", "--approve", "gate"]
+    )
+    started = time.monotonic()
+    process = subprocess.Popen([sys.executable, "-m", "graphs.transfer", *arguments], stdin=subprocess.DEVNULL)
+    root, peak = psutil.Process(process.pid), 0
+    while process.poll() is None:
+        try:
+            peak = max(peak, tree_memory(root))
+        except psutil.NoSuchProcess:
+            break
+        time.sleep(0.5)
+    seconds = time.monotonic() - started
+    print(
+        f"{' '.join(arguments)}: exit {process.wait()}, {seconds / 60:.1f} min, peak {peak / 2**30:.1f} GiB; {machine()}"
+    )
+
+
+if __name__ == "__main__":
+    main()
