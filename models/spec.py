@@ -124,9 +124,11 @@ def _local_problem(spec: ModelSpec) -> str | None:
         from models.embedded import EmbeddedModelError, is_prepared, source_file
 
         try:
-            return None if is_prepared() or source_file() else None
+            if not is_prepared():
+                source_file()
         except EmbeddedModelError as error:
             return str(error)
+        return None
     path = Path(spec.name).expanduser()
     looks_local = spec.name.startswith(("/", "./", "../", "~")) or path.exists()
     if looks_local and not (path / "config.json").is_file():

@@ -1,0 +1,62 @@
+"""A model call as the rooms above see it, and how it can fail."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from pydantic import Field
+
+from models.spec import ModelSpec
+from records.nouns import FinishReason, Message, Record, content_hash
+
+
+class CallRequest(Record):
+    """One question to one model. `stage` and `agent` are for the accounts and not part of its identity."""
+
+    model: str  # a spec string
+    messages: tuple[Message, ...] = Field(min_length=1)
+    max_tokens: int = Field(ge=1)
+    temperature: float = Field(default=0.0, ge=0)
+    sample: int = 0
+    seed: int = 0
+    stage: str
+    agent: str
+    prompt_hash: str = ""
+
+    @property
+    def dice(self) -> int:
+        """Seed of this very call, below 2**31: other samples and prompts get other numbers."""
+        turns = [message.model_dump() for message in self.messages]
+        return int(content_hash([self.seed, self.sample, turns]), 16) % 2**31
+
+
+class Reply(Record):
+    """What a provider answered. None: it did not say."""
+
+    text: str
+    finish_reason: FinishReason
+    reasoning: str = ""
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    cached_tokens: int | None = None
+
+
+class CallError(Exception):
+    """A call failed. `retry`: the same call may succeed later. `retry_after` in seconds."""
+
+    def __init__(self, message: str, retry: bool = False, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry = retry
+        self.retry_after = retry_after
+
+
+class Caller(Protocol):
+    """Makes single calls to one provider, without retries."""
+
+    async def call(self, spec: ModelSpec, request: CallRequest) -> Reply:
+        """The reply. Raises CallError."""
+        ...
+
+    async def close(self) -> None:
+        """Give back connections and memory."""
+        ...

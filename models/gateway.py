@@ -1,0 +1,246 @@
+"""The one door to all models: ledger, limits, retries, accounts.
+
+Guaranteed: a call whose result is in the ledger is not made again; equal calls in flight are made
+once; the result is on disk before `complete` returns; `complete` does not raise for a failed call
+but returns a Completion with `error`; retries happen here only, for 408, 409, 429, 5xx, time-outs
+and broken connections. It does raise LedgerError if the ledger cannot be written, since going on
+would pay without a record. Not guaranteed: that a call cancelled in flight was not paid.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import random
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from pydantic import Field
+
+from models.calls import Caller, CallError, CallRequest, Reply
+from models.embedded import EmbeddedModelError
+from models.identity import IdentityError, model_identity
+from models.ledger import Call, Ledger
+from models.local_caller import LocalCaller
+from models.prices import cost_of
+from models.spec import ModelSpec, SpecError, check_available, parse_spec
+from records.config import RunConfig
+from records.nouns import Completion, Record
+
+__all__ = ["CallRequest", "Gateway", "RetryPolicy", "Usage", "call_key"]
+
+
+class RetryPolicy(Record):
+    """Waits of first * 2^n seconds, at most `longest`, times a random half to whole."""
+
+    attempts: int = Field(default=6, ge=1)
+    first: float = Field(default=1.0, ge=0)
+    longest: float = Field(default=60.0, ge=0)
+    patience: float = Field(default=300.0, ge=0, description="a Retry-After beyond this fails the call")
+
+    def wait(self, attempt: int, error: CallError) -> float:
+        """Seconds to wait after the failed attempt number `attempt` (from 0)."""
+        backoff = min(self.longest, self.first * 2**attempt) * random.uniform(0.5, 1.0)
+        return max(backoff, error.retry_after or 0.0)
+
+
+class Usage(Record):
+    """Totals of this process. `cost` in US dollars, None if any call's price is unknown."""
+
+    calls: int = 0
+    replayed: int = 0
+    failed: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cost: float | None = 0.0
+
+    def plus(self, completion: Completion) -> Usage:
+        """With one call more; a replayed one costs nothing."""
+        if completion.replayed:
+            return self.model_copy(update={"replayed": self.replayed + 1})
+        failed = completion.finish_reason == "error"
+        spent = 0.0 if failed else completion.cost
+        return Usage(
+            calls=self.calls + 1,
+            replayed=self.replayed,
+            failed=self.failed + failed,
+            prompt_tokens=self.prompt_tokens + (completion.prompt_tokens or 0),
+            completion_tokens=self.completion_tokens + (completion.completion_tokens or 0),
+            cost=None if self.cost is None or spent is None else self.cost + spent,
+        )
+
+
+class _Lane:
+    """Limits of one provider: calls in flight, and a pause that it asked for."""
+
+    def __init__(self, caller: Caller, limit: int | None) -> None:
+        self.caller = caller
+        self._places = asyncio.Semaphore(limit) if limit else None
+        self._open_at = 0.0
+
+    def pause(self, seconds: float) -> None:
+        """Start no call for some seconds."""
+        self._open_at = max(self._open_at, time.monotonic() + seconds)
+
+    async def call(self, spec: ModelSpec, request: CallRequest) -> Reply:
+        """One attempt, within the limits."""
+        if self._places is None:
+            return await self.caller.call(spec, request)
+        async with self._places:
+            await asyncio.sleep(max(0.0, self._open_at - time.monotonic()))
+            return await self.caller.call(spec, request)
+
+
+class Gateway:
+    """Made by `Gateway.open`."""
+
+    def __init__(self, ledger: Ledger, config: RunConfig, retry: RetryPolicy) -> None:
+        self.on_call: Callable[[Completion, CallRequest], None] | None = None
+        self._ledger = ledger
+        self._config = config
+        self._retry = retry
+        self._local = LocalCaller(config.batch_limit)
+        self._lanes: dict[str, _Lane] = {}
+        self._flying: dict[str, asyncio.Task[Completion]] = {}
+        self._usage = Usage()
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls, ledger_path: Path | str, config: RunConfig, retry: RetryPolicy | None = None
+    ) -> AsyncIterator[Gateway]:
+        """A gateway with the ledger at `ledger_path`; on leaving, calls in flight are cancelled."""
+        gateway = cls(Ledger(ledger_path), config, retry or RetryPolicy())
+        try:
+            yield gateway
+        finally:
+            await gateway._close()
+
+    async def complete(self, request: CallRequest) -> Completion:
+        """The model's reply, from the ledger if it is there. A failed call has `error` set."""
+        try:
+            spec = parse_spec(request.model)
+            if spec.local and (problem := check_available(spec)):
+                return self._told(_failed("", problem, 0.0), request)
+            identity = await asyncio.to_thread(model_identity, spec)
+        except (SpecError, IdentityError, EmbeddedModelError) as error:
+            return self._told(_failed("", str(error), 0.0), request)
+        key = call_key(spec, identity, request)
+        flying = self._flying.get(key)
+        if flying is not None:
+            return self._told((await asyncio.shield(flying)).model_copy(update={"replayed": True}), request)
+        task = asyncio.create_task(self._found_or_made(key, spec, identity, request))
+        self._flying[key] = task
+        task.add_done_callback(lambda _: self._flying.pop(key, None))
+        return self._told(await asyncio.shield(task), request)
+
+    def release_local(self) -> None:
+        """Free the memory of local models once their waiting requests are done."""
+        self._local.release()
+
+    def usage(self) -> Usage:
+        """Totals since the gateway was opened."""
+        return self._usage
+
+    def _told(self, completion: Completion, request: CallRequest) -> Completion:
+        self._usage = self._usage.plus(completion)
+        if self.on_call is not None:
+            self.on_call(completion, request)
+        return completion
+
+    async def _found_or_made(self, key: str, spec: ModelSpec, identity: str, request: CallRequest) -> Completion:
+        found = await self._ledger.find(key)
+        if found is not None:
+            return found
+        problem = check_available(spec)
+        if problem:
+            return _failed(key, problem, 0.0)
+        await self._ledger.intend(_call(key, spec, identity, request))
+        started = time.perf_counter()
+        try:
+            reply = await self._attempts(spec, request)
+            completion = _completed(key, spec, reply, time.perf_counter() - started)
+        except CallError as error:
+            completion = _failed(key, str(error), time.perf_counter() - started)
+        await self._ledger.record(completion)
+        return completion
+
+    async def _attempts(self, spec: ModelSpec, request: CallRequest) -> Reply:
+        """Call until it succeeds, fails for good, or the attempts are used up."""
+        lane = self._lane(spec)
+        for attempt in range(self._retry.attempts - 1):
+            try:
+                return await lane.call(spec, request)
+            except CallError as error:
+                if not error.retry:
+                    raise
+                self._check_patience(error)
+                wait = self._retry.wait(attempt, error)
+                if error.retry_after:
+                    lane.pause(error.retry_after)
+            await asyncio.sleep(wait)
+        return await lane.call(spec, request)
+
+    def _check_patience(self, error: CallError) -> None:
+        if (error.retry_after or 0.0) > self._retry.patience:
+            raise CallError(
+                f"{error}; the provider asks to wait {error.retry_after:.0f} s: resume the run later"
+            ) from error
+
+    def _lane(self, spec: ModelSpec) -> _Lane:
+        name = spec.provider + (f"@{spec.url}" if spec.url else "")
+        if name not in self._lanes:
+            self._lanes[name] = _Lane(self._caller(spec), None if spec.local else self._config.concurrency)
+        return self._lanes[name]
+
+    def _caller(self, spec: ModelSpec) -> Caller:
+        if spec.local:
+            return self._local
+        if spec.provider == "oracle":
+            raise CallError("the oracle is not a language model and cannot be called; it serves as a teacher only")
+        from models.providers import ProviderCaller
+
+        return ProviderCaller(self._config.call_timeout)
+
+    async def _close(self) -> None:
+        tasks = list(self._flying.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for lane in self._lanes.values():
+            await lane.caller.close()
+        await asyncio.to_thread(self._ledger.close)
+
+
+def call_key(spec: ModelSpec, identity: str, request: CallRequest) -> str:
+    """SHA-256 of all that decides the reply. The seed counts only where dice are thrown."""
+    parts = {
+        "provider": spec.provider,
+        "identity": identity,
+        "url": spec.url,
+        "messages": [message.model_dump() for message in request.messages],
+        "max_tokens": request.max_tokens,
+        "temperature": request.temperature,
+        "sample": request.sample,
+        "seed": request.seed if request.temperature > 0 else None,
+        "prompt_hash": request.prompt_hash,
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _call(key: str, spec: ModelSpec, identity: str, request: CallRequest) -> Call:
+    facts = request.model_dump(exclude={"messages", "model"})
+    messages = json.dumps([message.model_dump() for message in request.messages])
+    return Call(key=key, provider=spec.provider, model=str(spec), identity=identity, messages=messages, **facts)
+
+
+def _completed(key: str, spec: ModelSpec, reply: Reply, seconds: float) -> Completion:
+    cost = cost_of(spec, reply.prompt_tokens, reply.completion_tokens, reply.cached_tokens)
+    return Completion(key=key, cost=cost, seconds=seconds, **reply.model_dump())
+
+
+def _failed(key: str, problem: str, seconds: float) -> Completion:
+    return Completion(key=key, text="", finish_reason="error", seconds=seconds, error=problem)
