@@ -10,7 +10,8 @@ import argparse
 import sys
 
 from evaluation.report import write_report
-from evaluation.summary import SUMMARY, differences, summarise, write_summary
+from evaluation.summary import SUMMARY, differences, summarise
+from evaluation.wording import finding
 from records.rundir import RunDirectory, RunError
 
 SHOWN = 20
@@ -32,8 +33,8 @@ def main() -> int:
 
 def recompute(run: RunDirectory) -> int:
     """Write summary, report and figures; print the finding."""
-    summary = write_summary(run)
-    print(write_report(run, summary))
+    summary = write_report(run)
+    print(f"{summary['verdict']}: {finding(summary)}")
     print(f"{run.path / SUMMARY}\n{run.path / 'report.md'}\n{run.path / 'report.html'}")
     return 0
 

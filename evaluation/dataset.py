@@ -13,6 +13,7 @@ the prompts of `lora_plain` and completions that the teacher wrote with the stra
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -48,6 +49,11 @@ class Curation:
         """Rows of each arm."""
         return len(self.problems)
 
+    def counts(self) -> dict[str, object]:
+        """What was kept and what was left out, JSON-plain."""
+        left_out = ("offered", "unverified", "contaminated", "repeated", "over_limit", "alike")
+        return {"kept": self.size, **{name: getattr(self, name) for name in left_out}, "classes": dict(self.classes)}
+
 
 def verified(attempts: Sequence[Attempt], verdicts: Sequence[Verdict], strategy_hash: str | None) -> dict[str, Attempt]:
     """Per problem the first attempt under that strategy (None: under none) that passed uncut."""
@@ -81,7 +87,7 @@ def curate(
     clean = _decontaminated(solved, held_out)
     unique = _unique(clean, solutions)
     kept = tuple(unique[:limit])
-    if not kept or not arms:
+    if arms and not kept:
         raise CurationError(
             f"no verified example is left of {len(problems)} training problems "
             f"({len(solved)} solved in every arm of {', '.join(arms)}, {len(clean)} of them not held out)"
@@ -101,7 +107,16 @@ def curate(
 
 def write_dataset(run: RunDirectory, arm: str, rows: Sequence[TrainingRow]) -> None:
     """Write RUN/dataset/<arm>.jsonl as a whole; repeating it changes nothing."""
-    write_atomically(run.file("dataset", f"{arm}.jsonl"), "".join(row.model_dump_json() + "\n" for row in rows))
+    lines = (json.dumps(row.model_dump(mode="json")) + "\n" for row in rows)  # ASCII: keeps lone surrogates
+    write_atomically(run.file("dataset", f"{arm}.jsonl"), "".join(lines))
+
+
+def write_curation(run: RunDirectory, curation: Curation, card: str) -> None:
+    """Write the rows of every arm, the card, and RUN/dataset/curation.json with the counts."""
+    for arm, rows in curation.rows.items():
+        write_dataset(run, arm, rows)
+    write_card(run, card)
+    run.write_json("dataset/curation.json", curation.counts())
 
 
 def write_card(run: RunDirectory, text: str) -> None:

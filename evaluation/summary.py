@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from evaluation import tables, verdicts
 from evaluation.leakage import StrategyCheck, check_splits
-from records.nouns import Decision, EvaluationRow, Problem, Reflection, Strategy, content_hash
+from records.nouns import Decision, EvaluationRow, Problem, Reflection, Strategy
 from records.rundir import RunDirectory, RunError
 
 SUMMARY = "evaluation/summary.json"
@@ -109,7 +109,7 @@ def attributions(arms: Mapping[str, Sequence[EvaluationRow]]) -> Json:
 def strategy_suites(rows: Iterable[EvaluationRow]) -> dict[str, Json]:
     """The zero-shot test of a strategy: figures and verdict per validator model.
 
-    Takes rows of suite "strategy"; may be asked before the run has a student.
+    Takes rows of suite "strategy" about one version; may be asked before the run has a student.
     """
     suites: dict[str, list[EvaluationRow]] = {}
     for row in sorted(rows, key=lambda row: row.id):
@@ -135,24 +135,24 @@ def _strategy_suite(rows: Sequence[EvaluationRow]) -> Json:
 
 def strategy_section(run: RunDirectory, rows: Sequence[EvaluationRow], problems: Sequence[Problem]) -> Json:
     """The strategy, where it came from, what the gate, the validators and a person said of it."""
-    suites = strategy_suites(rows)
-    words = {model: suite["verdict"] for model, suite in suites.items()}
     reflections = sorted(read(run, "reflections.jsonl", Reflection), key=lambda r: (r.round, r.batch, r.id))
     decisions = read(run, "decisions.jsonl", Decision)
     decision = decisions[-1] if decisions else None
-    known = strategies(run)
-    chosen = _chosen_hash(decision, reflections)
-    strategy = known.get(chosen or "")
-    text = decision.text if decision and decision.text else strategy.text if strategy else None
+    version = _version(decision, reflections, rows)
+    strategy = strategies(run).get(version or "")
+    text = strategy.text if strategy else decision.text if decision else None
+    suites = strategy_suites(row for row in rows if row.strategy_hash in (None, version))
+    words = {model: suite["verdict"] for model, suite in suites.items()}
     return {
         "verdict_by_validator": words,
         "verdict": verdicts.overall_strategy_verdict(words),
         "validators": suites,
         "approved": bool(decision and decision.approved_hash),
-        "hash": content_hash(text) if text else chosen,
+        "hash": version,
+        "name": strategy.name if strategy else None,
         "text": text,
         "bullets": [bullet.model_dump() for bullet in strategy.bullets] if strategy else [],
-        "decision": decision.model_dump(exclude={"text", "time"}) if decision else None,
+        "decisions": [entry.model_dump(exclude={"text", "time"}) for entry in decisions],
         "gate": [gate_entry(reflection) for reflection in reflections],
         "leaks": [leak.model_dump() for leak in StrategyCheck(problems).leaks(text)] if text else [],
     }
@@ -202,16 +202,16 @@ def dataset_section(run: RunDirectory) -> Json:
 
 
 def training_section(run: RunDirectory) -> Json:
-    """What each finished training says of itself, without its times."""
-    done = {path.parent.name: run.read_json(f"adapters/{path.parent.name}/done.json") for path in _done(run)}
-    return {name: without_clock(value) for name, value in done.items()}
+    """What each finished training says of itself, without times and paths."""
+    return {path.parent.name: _training(run.read_json(f"adapters/{path.parent.name}/done.json")) for path in _done(run)}
 
 
 def usage_section(run: RunDirectory) -> list[Json]:
     """Calls, tokens and cost per stage, agent and model, without their times; None is unknown cost."""
     if not (run.path / "usage.json").exists():
         return []
-    return [without_clock(row) for row in run.read_json("usage.json")]
+    value = run.read_json("usage.json")
+    return [without_clock(row) for row in (value if isinstance(value, list) else [value])]
 
 
 def write_summary(run: RunDirectory) -> Json:
@@ -256,11 +256,22 @@ def differences(stored: Any, fresh: Any, path: str = "") -> list[str]:
     return [] if stored == fresh else [f"{path}: {_short(stored)} is stored, {_short(fresh)} is right"]
 
 
-def _chosen_hash(decision: Decision | None, reflections: Sequence[Reflection]) -> str | None:
+def _version(decision: Decision | None, reflections: Sequence[Reflection], rows: Sequence[EvaluationRow]) -> str | None:
+    """Hash of the strategy that was decided on, else measured, else accepted last."""
     if decision:
-        return decision.strategy_hash
+        return decision.approved_hash or decision.strategy_hash
+    measured = {row.strategy_hash for row in rows if row.suite == "strategy"}
+    if len(measured) == 1:
+        return measured.pop()
     accepted = [reflection.candidate_hash for reflection in reflections if reflection.accepted]
-    return accepted[-1] if accepted else reflections[0].parent_hash if reflections else None
+    return accepted[-1] if accepted else None
+
+
+def _training(done: Json) -> Json:
+    kept = ("rows", "steps", "tokens", "final_loss", "dtype", "device")
+    settings = done.get("settings", {})
+    about = {name: settings.get(name) for name in ("arm", "seed", "strategy_hash", "dataset_sha256")}
+    return {**about, **{name: done.get(name) for name in kept}}
 
 
 def _files(run: RunDirectory, folder: str, pattern: str) -> list[Any]:

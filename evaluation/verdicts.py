@@ -1,10 +1,11 @@
 """The words that a report may use, and the rules that give them.
 
-A claim of improvement needs two things at once: a paired bootstrap interval above 0 and an exact
-McNemar test below 0.05, because the bootstrap alone is too sure of itself on few items. A claim of
-harm needs the interval only: the cautious side differs with the claim. A student whose accuracy
-does not exceed that of the best constant answer is `below the constant baseline`, whatever else
-is true; one that exceeds it only by what chance may give has `not shown` that it improved.
+`improved` and `worse` need two things at once: a paired bootstrap interval on one side of 0 and an
+exact McNemar test below 0.05, because the bootstrap alone is too sure of itself on few items.
+`harmful`, which warns of a strategy, needs the interval only: the cautious side differs with the
+word. A student whose accuracy does not exceed that of the best constant answer is `below the
+constant baseline`, whatever else is true; one that exceeds it only by what chance may give has
+`not shown` that it improved.
 """
 
 from __future__ import annotations
@@ -69,8 +70,8 @@ def student_verdict(
 def _against_base(comparison: Figures) -> tuple[str, str]:
     if is_shown(comparison):
         return IMPROVED, "the interval of the difference to the base model lies above 0 and the exact test agrees"
-    if is_harm(comparison):
-        return WORSE, "the interval of the difference to the base model lies below 0"
+    if is_harm(comparison) and comparison["p"] < ALPHA:
+        return WORSE, "the interval of the difference to the base model lies below 0 and the exact test agrees"
     return NOT_SHOWN, "the difference to the base model may be chance"
 
 

@@ -16,19 +16,26 @@ def reroll(difficulty: list[float], rng: random.Random) -> list[bool | None]:
 @pytest.mark.parametrize("items", [3, 12, 24, 60])
 @pytest.mark.parametrize("chance", [0.1, 0.5, 0.8])
 def test_a_no_op_paraphrase_is_accepted_in_at_most_five_percent_of_trials(items: int, chance: float) -> None:
-    rng, gate = random.Random(items), ExactPairedGate()
-    accepted = 0
-    for _ in range(200):
-        rounds = [gate.decide(reroll([chance] * items, rng), reroll([chance] * items, rng), i, 3) for i in range(3)]
-        accepted += any(result.accepted for result in rounds)
+    """A run of two rounds, with a paraphrase as the edit of one of them."""
+    rng, gate, accepted = random.Random(items), ExactPairedGate(), 0
+    for trial in range(200):
+        current, candidate = reroll([chance] * items, rng), reroll([chance] * items, rng)
+        accepted += gate.decide(current, candidate, trial % 2, 2).accepted
     assert accepted <= 10
 
 
+def test_over_all_rounds_together_no_op_edits_stay_within_alpha() -> None:
+    rng, gate, accepted = random.Random(0), ExactPairedGate(), 0
+    for _ in range(2000):
+        rounds = [gate.decide(reroll([0.5] * 60, rng), reroll([0.5] * 60, rng), i, 3) for i in range(3)]
+        accepted += any(result.accepted for result in rounds)
+    assert accepted / 2000 < 0.05
+
+
 def test_strictly_more_on_three_items_accepts_a_third_of_no_op_edits() -> None:
-    rng = random.Random(7)
-    accepted = sum(
-        StrictGate().decide(reroll([0.5] * 3, rng), reroll([0.5] * 3, rng), 0, 1).accepted for _ in range(2000)
-    )
+    rng, gate = random.Random(7), StrictGate()
+    pairs = [(reroll([0.5] * 3, rng), reroll([0.5] * 3, rng)) for _ in range(2000)]
+    accepted = sum(gate.decide(current, candidate, 0, 1).accepted for current, candidate in pairs)
     assert 0.30 < accepted / 2000 < 0.38
 
 

@@ -1,0 +1,342 @@
+"""The report's contents as plain data, built once and rendered as Markdown and as HTML.
+
+Guaranteed: every figure comes from the summary; nothing here is escaped, because the renderers
+escape everything. Not guaranteed: that a section is there; a stage that was not run has none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from evaluation import wording
+from evaluation.figures import cost_text
+from evaluation.tables import CONSTANT
+from evaluation.wording import p_text, percent, points, span
+
+Json = Mapping[str, Any]
+SHOWN_ORIGINS = 4
+SPLIT_NAMES = {"test": "Test", "ood": "Out of distribution (ood)", "validation": "Validation", "train": "Train"}
+
+
+@dataclass(frozen=True)
+class Table:
+    """A caption, column names and rows of text; the first `words` columns are not figures."""
+
+    caption: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    words: int = 1
+
+
+@dataclass(frozen=True)
+class Section:
+    """One headed part of the report. `text` is shown as it is, `figure` names a plot."""
+
+    title: str
+    paragraphs: Sequence[str] = ()
+    tables: Sequence[Table] = ()
+    bullets: Sequence[str] = ()
+    text: str = ""
+    figures: Sequence[str] = ()
+    folded: Sequence[Table] = field(default=())
+
+
+def sections(summary: Json, extras: Json) -> list[Section]:
+    """All sections in reading order. `extras` holds what is measured in time (see report.py)."""
+    found = [
+        arms_section(summary),
+        causes_section(summary),
+        strategy_section(summary),
+        gate_section(summary),
+        approval_section(summary, extras),
+        problems_section(summary),
+        training_section(summary, extras),
+        usage_section(summary, extras),
+        Section("Limits", bullets=wording.limits(summary)),
+    ]
+    return [section for section in found if section is not None]
+
+
+def arms_section(summary: Json) -> Section:
+    """The student arms per split, with the constant baseline as the last row."""
+    tables = [arms_table(SPLIT_NAMES[name], split) for name, split in summary["splits"].items()]
+    folded = [families_table(SPLIT_NAMES[name], split) for name, split in summary["splits"].items()]
+    words = [f"{arm}: {wording.ARM_WORDS[arm]}" for arm in _arms(summary) if arm in wording.ARM_WORDS]
+    note = (
+        "n counts graded replies. Unparsed replies count as wrong; truncated ones were cut at the token limit; "
+        "ungraded ones could not be judged and are left out of n. Intervals are 95% Wilson intervals."
+    )
+    return Section("Student arms", [note], tables, words, figures=["student_arms"], folded=folded)
+
+
+def arms_table(caption: str, figures: Json) -> Table:
+    """Counts, accuracy and, where there are classes, balanced accuracy and recalls."""
+    labels = sorted({label for arm in figures["arms"].values() for label in arm["per_class"]})
+    columns = ["arm", "n", "correct", "unparsed", "truncated", "ungraded", "accuracy", "95% interval"]
+    columns += ["balanced", "95% interval", *(f"recall {label}" for label in labels)] if labels else []
+    rows = [_arm_row(arm, values, labels) for arm, values in figures["arms"].items()]
+    constant = figures["constant_baseline"]
+    if constant:
+        counts = [str(constant["n"]), str(constant["correct"]), "", "", "", percent(constant["accuracy"]), ""]
+        recalls = [percent(float(label == constant["class"])) for label in labels]
+        rows.append([f"always {constant['class']}", *counts, percent(1 / len(labels)) if labels else "", "", *recalls])
+    return Table(caption, columns, rows)
+
+
+def _arm_row(arm: str, values: Json, labels: Sequence[str]) -> list[str]:
+    counts = [str(values[name]) for name in ("n", "correct", "unparsed", "truncated", "ungraded")]
+    row = [arm, *counts, percent(values["accuracy"]), span(values["ci95"])]
+    if labels:
+        recalls = [values["per_class"].get(label, {}).get("recall") for label in labels]
+        row += [percent(values["balanced_accuracy"]), span(values["balanced_ci95"]), *map(percent, recalls)]
+    return row
+
+
+def families_table(caption: str, figures: Json) -> Table:
+    """Solved of graded replies, per family and arm."""
+    arms = list(figures["arms"])
+    rows = [
+        [family, *(f"{found[arm]['correct']}/{found[arm]['n']}" if arm in found else "" for arm in arms)]
+        for family, found in figures["families"].items()
+    ]
+    return Table(f"{caption}, per family", ["family", *arms], rows)
+
+
+def causes_section(summary: Json) -> Section | None:
+    """Matched comparisons and the split of the gain into training and strategy."""
+    tables = []
+    for name, split in summary["splits"].items():
+        rows = split["comparisons"] + ([split["against_constant"]] if split["against_constant"] else [])
+        if rows:
+            tables.append(comparisons_table(SPLIT_NAMES[name], rows))
+        if split["attribution"]:
+            tables.append(attribution_table(SPLIT_NAMES[name], split["attribution"]))
+    if not tables:
+        return None
+    note = (
+        "Differences are paired: the same problems, the same decoding. Intervals are bootstrapped over problems; "
+        "p is the exact McNemar test over problems, and p (Holm) is corrected for the number of comparisons."
+    )
+    rule = (
+        f"The verdict is about the arm {summary['headline_arm']} on the test split, chosen by a fixed order and not "
+        f"by its score: {summary['verdict']}, because {summary['verdict_reason']}."
+    )
+    return Section("What caused what", [rule, note], tables)
+
+
+def comparisons_table(caption: str, rows: Sequence[Json]) -> Table:
+    """One row per pair of arms."""
+    columns = [
+        "arm",
+        "against",
+        "difference, points",
+        "95% interval",
+        "p",
+        "p (Holm)",
+        "pairs",
+        "won",
+        "lost",
+        "ungraded",
+    ]
+    return Table(
+        caption,
+        columns,
+        [
+            [
+                row["a"],
+                "the constant answer" if row["b"] == CONSTANT else row["b"],
+                points(row["difference"]),
+                span(row["ci95"], signed=True),
+                p_text(row["p"]),
+                "" if row["b"] == CONSTANT else p_text(row["p_holm"]),
+                *(str(row[name]) for name in ("n", "wins", "losses", "ungraded")),
+            ]
+            for row in rows
+        ],
+        words=2,
+    )
+
+
+def attribution_table(caption: str, parts: Json) -> Table:
+    """Total gain over the base model = plain training + strategy."""
+    rows = []
+    for arm, figures in parts.items():
+        for name, words in (("total", "total gain"), ("training", "plain training"), ("strategy", "the strategy")):
+            value = figures[name]
+            share = figures["strategy_share"] if name == "strategy" else None
+            shown = f"{percent(share['value'])} ({span(share['ci95'])})" if share else ""
+            rows.append([arm, words, points(value["value"]), span(value["ci95"], signed=True), shown])
+    return Table(
+        f"{caption}: parts of the gain", ["arm", "part", "points", "95% interval", "share of the gain"], rows, 2
+    )
+
+
+def strategy_section(summary: Json) -> Section | None:
+    """Zero-shot validation, the text, and where each bullet came from."""
+    strategy = summary["strategy"]
+    if not strategy["text"] and not strategy["validators"]:
+        return None
+    tables = []
+    for model, suite in strategy["validators"].items():
+        tables.append(arms_table(f"{model}: {suite['verdict']}", suite))
+        tables.append(comparisons_table(model, suite["comparisons"] + suite["other_comparisons"]))
+    bullets = [[b["id"], b["section"], b["text"], str(b["round"]), _origins(b["origin"])] for b in strategy["bullets"]]
+    if bullets:
+        tables.append(
+            Table("Where each bullet came from", ["id", "section", "bullet", "round", "attempts"], bullets, 5)
+        )
+    leaks = strategy["leaks"]
+    paragraphs = [wording.strategy_line(strategy), _leak_line(leaks)] if strategy["text"] else []
+    listed = [f"Leak: {leak['kind']} of {', '.join(leak['problem_ids'][:3])}: {leak['excerpt']}" for leak in leaks]
+    return Section("The strategy", paragraphs, tables, listed, strategy["text"] or "", figures=["strategy_lift"])
+
+
+def _leak_line(leaks: Sequence[Json]) -> str:
+    if leaks:
+        return f"The strategy carries {len(leaks)} leaks of held-out problems, so no gain with it can be believed."
+    return "No problem id, literal answer or run of words of a validation, test or ood problem was found in it."
+
+
+def _origins(origin: Sequence[str]) -> str:
+    rest = f" and {len(origin) - SHOWN_ORIGINS} more" if len(origin) > SHOWN_ORIGINS else ""
+    return ", ".join(origin[:SHOWN_ORIGINS]) + rest
+
+
+def gate_section(summary: Json) -> Section | None:
+    """One row per round: what was proposed and what the paired test said."""
+    history = summary["strategy"]["gate"]
+    if not history:
+        return None
+    rows = [_gate_row(entry) for entry in history]
+    columns = ["round", "edits", "items", "won", "lost", "ungraded", "p (one-sided)", "alpha", "decision"]
+    edits = [
+        [
+            str(entry["round"]),
+            edit["operation"],
+            edit["section"],
+            edit["text"],
+            edit["reason"],
+            _origins(edit["origin"]),
+        ]
+        for entry in history
+        for edit in entry["edits"]
+    ]
+    folded = [Table("Proposed edits", ["round", "operation", "section", "text", "reason", "attempts"], edits, 6)]
+    note = "An edit is kept only if a one-sided exact test on validation items that the reflection never saw says so."
+    return Section("The gate", [note], [Table("Rounds", columns, rows)], folded=folded if edits else ())
+
+
+def _gate_row(entry: Json) -> list[str]:
+    gate = entry["gate"]
+    figures = ["", "", "", "", "", ""]
+    if gate:
+        counts = [str(gate[name]) for name in ("n", "wins", "losses", "ungraded")]
+        figures = [*counts, p_text(gate["p_value"]), f"{gate['alpha']:.3f}"]
+    word = "kept" if entry["accepted"] else "not kept"
+    note = f": {entry['note']}" if entry["note"] else ""
+    return [str(entry["round"]), str(len(entry["edits"])), *figures, word + note]
+
+
+def approval_section(summary: Json, extras: Json) -> Section | None:
+    """Who decided what, and why."""
+    decisions = summary["strategy"]["decisions"]
+    if not decisions:
+        return None
+    times = extras["decision_times"]
+    rows = [
+        [
+            d["action"],
+            d["who"],
+            d["reason"] or "–",
+            d["strategy_hash"],
+            d["approved_hash"] or "none",
+            times.get(d["id"], ""),
+        ]
+        for d in decisions
+    ]
+    line = "The strategy was approved." if summary["strategy"]["approved"] else "No strategy was approved."
+    return Section(
+        "Approval", [line], [Table("Decisions", ["action", "who", "reason", "strategy", "approved", "time"], rows, 6)]
+    )
+
+
+def problems_section(summary: Json) -> Section:
+    """Splits, what they share, and the training examples."""
+    tables = [_splits_table(summary["problems"])]
+    overlaps = [o for o in summary["leaks"]["overlaps"] if o["b"] != "train"]
+    if overlaps:
+        tables.append(_overlaps_table(overlaps))
+    if summary["dataset"]["rows"]:
+        tables.append(_dataset_table(summary["dataset"]))
+    errors = summary["leaks"]["errors"]
+    line = f"{len(errors)} problems stand in two splits." if errors else "No problem stands in two splits."
+    note = (
+        "Problems of one family differ in their parameters only, so alike texts between train and test are expected "
+        "and counted here; items alike to another family's are counted apart."
+    )
+    return Section("Problems and data", [f"{line} {note}"] if overlaps else [line], tables)
+
+
+def _splits_table(problems: Json) -> Table:
+    rows = []
+    for split, counts in problems.items():
+        classes = ", ".join(f"{label} {count}" for label, count in counts["classes"].items()) or "–"
+        rows.append([split, str(counts["problems"]), str(counts["families"]), classes])
+    return Table("Splits", ["split", "problems", "families", "classes"], rows)
+
+
+def _overlaps_table(overlaps: Sequence[Json]) -> Table:
+    columns = ["between", "text", "items", "identical", "shared word runs", "alike", "alike, other family"]
+    names = ("items", "identical", "shared_grams", "near", "near_other_family")
+    rows = [[f"{o['a']} and {o['b']}", o["text"], *(str(o[name]) for name in names)] for o in overlaps]
+    return Table("Texts that splits share (items of the second split)", columns, rows, 2)
+
+
+def _dataset_table(dataset: Json) -> Table:
+    rows = [[arm, str(count)] for arm, count in dataset["rows"].items()]
+    return Table("Training examples: verified, deduplicated, the same problems for each arm", ["arm", "rows"], rows)
+
+
+def training_section(summary: Json, extras: Json) -> Section | None:
+    """One row per adapter."""
+    if not summary["training"]:
+        return None
+    columns = ["adapter", "rows", "steps", "tokens", "final loss", "device", "dtype", "seconds"]
+    rows = []
+    for name, done in summary["training"].items():
+        loss = "–" if done["final_loss"] is None else f"{done['final_loss']:.4f}"
+        counts = [str(done[key]) for key in ("rows", "steps", "tokens")]
+        rows.append([name, *counts, loss, str(done["device"]), str(done["dtype"]), extras["seconds"].get(name, "")])
+    return Section("Training", [], [Table("Adapters", columns, rows)], figures=["training_loss"])
+
+
+def usage_section(summary: Json, extras: Json) -> Section | None:
+    """Calls, tokens and cost per stage, agent and model."""
+    usage = summary["usage"]
+    if not usage:
+        return None
+    columns = ["stage", "agent", "model", "calls", "prompt tokens", "completion tokens", "cost"]
+    rows = [
+        [
+            *(str(row.get(name) or "–") for name in ("stage", "agent", "model")),
+            *(
+                str(row.get(name) if row.get(name) is not None else "–")
+                for name in ("calls", "prompt_tokens", "completion_tokens")
+            ),
+            cost_text([row]),
+        ]
+        for row in usage
+    ]
+    calls = sum(row.get("calls") or 0 for row in usage)
+    return Section(
+        "Calls and cost",
+        [f"{calls} model calls, {cost_text(usage)}."],
+        [Table("Usage", columns, rows, 3)],
+        figures=["calls_and_cost"],
+    )
+
+
+def _arms(summary: Json) -> list[str]:
+    return list(dict.fromkeys(arm for split in summary["splits"].values() for arm in split["arms"]))

@@ -1,0 +1,198 @@
+"""Sentences of the report: what was found, what caused it, and what it does not show.
+
+Guaranteed: each sentence is put together from the summary's figures; a gain whose interval
+includes 0 is never called an effect.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from evaluation import verdicts
+
+Json = Mapping[str, Any]
+ARM_WORDS = {
+    "base": "untrained",
+    "base+strategy": "untrained, with the strategy in its prompt",
+    "lora_plain": "trained on verified solutions without a strategy",
+    "lora_strategy": "trained and tested with the strategy in its prompt",
+    "lora_distilled": "trained on solutions that the teacher wrote with the strategy",
+    "teacher": "the teacher",
+}
+
+
+def percent(value: float | None) -> str:
+    """A share as text, "–" where there is none."""
+    return "–" if value is None else f"{value:.1%}"
+
+
+def points(value: float | None) -> str:
+    """A difference of shares in percentage points."""
+    return "–" if value is None else f"{100 * value:+.1f}".replace("-", "−")
+
+
+def span(interval: Sequence[float] | None, signed: bool = False) -> str:
+    """An interval as text, in percent or in signed points."""
+    if interval is None:
+        return "–"
+    form = points if signed else percent
+    return f"{form(interval[0])} to {form(interval[1])}"
+
+
+def p_text(value: float | None) -> str:
+    """A p-value as text."""
+    if value is None:
+        return "–"
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def finding(summary: Json) -> str:
+    """The report's first sentence: what was found on the test split and what caused it."""
+    test, arm = summary["splits"].get("test"), summary["headline_arm"]
+    if not test or not arm:
+        return "Nothing can be said of the student: no trained arm was graded on the test split."
+    after = test["arms"][arm]
+    solves = f"{ARM_WORDS.get(arm, arm)}, the student solves {percent(after['accuracy'])} of the test problems"
+    solves = f"{solves} ({after['correct']} of {after['n']})"
+    if summary["verdict"] == verdicts.BELOW:
+        constant = test["constant_baseline"]
+        return (
+            f"The student learned less than a constant answer gives: {solves}, "
+            f"and always answering {constant['class']} solves {percent(constant['accuracy'])}{_before(test)}."
+        )
+    return f"{_opening(summary)}: {solves}{_change(test, arm)}; {cause(summary)}."
+
+
+def cause(summary: Json) -> str:
+    """What the change is due to, as the control arms show it."""
+    test, arm = summary["splits"]["test"], summary["headline_arm"]
+    if summary["verdict"] != verdicts.IMPROVED:
+        return "so nothing is claimed about causes"
+    parts = test["attribution"].get(arm)
+    if arm == "base+strategy":
+        return "the strategy in the prompt is the cause, as nothing was trained"
+    if arm == "lora_plain":
+        return "training on verified solutions is the cause, as no strategy was used"
+    if parts is None:
+        return "training and strategy cannot be told apart, because the arm without a strategy is missing"
+    return (
+        f"plain training on verified solutions explains {points(parts['training']['value'])} points of this, "
+        f"and the strategy {points(parts['strategy']['value'])} ({_effect(parts['strategy'])})"
+    )
+
+
+def _effect(part: Json) -> str:
+    low, high = part["ci95"]
+    interval = f"interval {span(part['ci95'], signed=True)}"
+    if low > 0:
+        return interval
+    return f"{interval}: it did harm" if high < 0 else f"{interval}: no effect of it is shown"
+
+
+def _opening(summary: Json) -> str:
+    domain = summary["domain"]
+    return {
+        verdicts.IMPROVED: f"The student got better at {domain}",
+        verdicts.WORSE: f"The student got worse at {domain}",
+    }.get(summary["verdict"], f"An improvement at {domain} is not shown")
+
+
+def _before(test: Json) -> str:
+    base = test["arms"].get("base")
+    return f" (untrained, it solved {percent(base['accuracy'])})" if base and base["n"] else ""
+
+
+def _change(test: Json, arm: str) -> str:
+    found = next((row for row in test["comparisons"] if (row["a"], row["b"]) == (arm, "base") and row["n"]), None)
+    base = test["arms"].get("base")
+    if found is None or base is None:
+        return ""
+    interval = span(found["ci95"], signed=True)
+    return f", untrained {percent(base['accuracy'])} ({points(found['difference'])} points, 95% interval {interval})"
+
+
+def strategy_line(strategy: Json) -> str:
+    """One sentence on the strategy's test on other models."""
+    words = strategy["verdict_by_validator"]
+    if not words:
+        return "The strategy was not tested on any validator model."
+    each = ", ".join(f"{model}: {word}" for model, word in words.items())
+    unchanged = "" if any(entry["accepted"] for entry in strategy["gate"]) else _UNCHANGED
+    return f"Zero-shot on the validator models, the strategy is {strategy['verdict']} ({each}).{unchanged}"
+
+
+_UNCHANGED = " No edit passed the gate, so it is the teacher's first draft, or a rewording of it."
+
+
+def teacher_line(models: Json) -> str:
+    """Says plainly when the teacher is no language model."""
+    teacher = models.get("teacher") or {}
+    if teacher.get("is_language_model") is False:
+        return (
+            f"The teacher ({teacher.get('spec')}) is not a language model: it is scripted and answers from the "
+            "domain's own reference solutions, so this run shows the method and the student, not a teacher's insight."
+        )
+    return f"The teacher is {teacher.get('spec', 'unknown')}."
+
+
+def limits(summary: Json) -> list[str]:
+    """What a reader must know before believing more than was measured."""
+    found = []
+    if (summary["models"].get("teacher") or {}).get("is_language_model") is False:
+        found.append(teacher_line(summary["models"]))
+    found += _seed_limits(summary)
+    found += _validator_limits(summary)
+    found += _count_limits(summary)
+    found.append(_tier_limit(summary["tier"]))
+    near = next(
+        (o for o in summary["leaks"]["overlaps"] if (o["text"], o["a"], o["b"]) == ("prompt", "train", "test")), None
+    )
+    if near and near["near"]:
+        found.append(
+            f"{near['near']} of {near['items']} test prompts are alike to a training prompt but for their parameters: "
+            "the test split measures the same families again; only ood measures new ones."
+        )
+    if "ood" not in summary["splits"]:
+        found.append("No out-of-distribution problems were evaluated.")
+    return found
+
+
+def _seed_limits(summary: Json) -> list[str]:
+    arms = summary["splits"].get("test", {}).get("arms", {})
+    seeds = {arm: len(figures["seeds"]) for arm, figures in arms.items() if arm.startswith("lora_")}
+    if not seeds or min(seeds.values()) > 1:
+        return []
+    return ["Trained with a single seed: the intervals cover the choice of problems, not the luck of one training run."]
+
+
+def _validator_limits(summary: Json) -> list[str]:
+    validators = summary["models"].get("validators") or []
+    families = {entry.get("family") or entry.get("spec") for entry in validators}
+    if not validators:
+        return ["No validator model was used."]
+    if len(families) < 2:
+        return ["All validators are of one model family: that the strategy helps other families is not tested."]
+    return []
+
+
+def _count_limits(summary: Json) -> list[str]:
+    found = []
+    for split, figures in summary["splits"].items():
+        for word, meaning in (
+            ("ungraded", "could not be judged and are left out"),
+            ("truncated", "were cut at the token limit"),
+        ):
+            counts = {arm: row[word] for arm, row in figures["arms"].items() if row[word]}
+            if counts:
+                listed = ", ".join(f"{arm} {count}" for arm, count in counts.items())
+                found.append(f"On {split}, some replies {meaning}: {listed}.")
+    return found
+
+
+def _tier_limit(tier: str | None) -> str:
+    if tier is None:
+        return "No code was executed to judge replies."
+    if tier == "docker":
+        return "Code was judged in containers (tier docker)."
+    return f"Code was judged in the tier '{tier}', which separates less than containers do."
