@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
 from console.text import plain, safe
 
@@ -27,7 +27,7 @@ class TerminalEvents:
             console=console,
             transient=True,
         )
-        self._task = None
+        self._task: TaskID | None = None
         self._name = ""
         self._started = 0.0
 

@@ -132,7 +132,7 @@ def _answer(console: Console, run: RunDirectory, strategy_hash: str, choice: str
 
 def make_answer(choice: str, strategy_hash: str, reason: str, text: str | None = None) -> Answer:
     """The answer in the name of the user of this machine."""
-    return Answer(action=choice, strategy_hash=strategy_hash, who=reviewer_name(), reason=reason, text=text)  # type: ignore[arg-type]
+    return Answer(action=choice, strategy_hash=strategy_hash, who=reviewer_name(), reason=reason, text=text)
 
 
 def reviewer_name() -> str:

@@ -33,22 +33,12 @@ async def collect_verdicts(state: TransferState, runtime: Runtime[RunContext]) -
 def transfer_builder() -> StateGraph[TransferState, RunContext, TransferState, TransferState]:
     """All nodes and edges."""
     builder = StateGraph(TransferState, context_schema=RunContext)
-    for node in (
-        prepare_splits,
-        student_baseline,
-        teacher_baseline,
-        prepare_validation,
-        validate,
-        collect_verdicts,
-        review,
-        decide_by_rule,
-        carry_out,
-        curate,
-        train_arm,
-        evaluate_arm,
-        report,
-    ):
-        builder.add_node(node.__name__, node)  # type: ignore[call-overload]
+    nodes: list[Any] = [
+        *(prepare_splits, student_baseline, teacher_baseline, prepare_validation, validate, collect_verdicts),
+        *(review, decide_by_rule, carry_out, curate, train_arm, evaluate_arm, report),
+    ]
+    for node in nodes:
+        builder.add_node(node.__name__, node)
     builder.add_node("learn", learning_builder().compile())
     builder.add_edge(START, "prepare_splits")
     builder.add_edge("prepare_splits", "student_baseline")

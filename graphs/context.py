@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from models.gateway import Gateway
-
 from agents.teacher import Teacher
 from domains.base import Domain, Verifier
+from models.gateway import Gateway
 from records.config import RunConfig
 from records.rundir import RunDirectory
 from records.splits import ProblemSet

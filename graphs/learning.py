@@ -215,8 +215,9 @@ def route_round(state: TransferState, runtime: Runtime[RunContext]) -> Literal["
 def learning_builder() -> StateGraph[TransferState, RunContext, TransferState, TransferState]:
     """The LRL loop."""
     builder = StateGraph(TransferState, context_schema=RunContext)
-    for node in (draft_strategy, solve_batch, reflect, gate, distill):
-        builder.add_node(node.__name__, node)  # type: ignore[call-overload]
+    nodes: list[Any] = [draft_strategy, solve_batch, reflect, gate, distill]
+    for node in nodes:
+        builder.add_node(node.__name__, node)
     builder.add_edge(START, "draft_strategy")
     builder.add_conditional_edges("draft_strategy", route_round)
     builder.add_edge("solve_batch", "reflect")

@@ -23,18 +23,17 @@ import aiosqlite
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph.types import Command
-from models.gateway import Gateway
 
 import prompts
 from agents.oracle import OracleTeacher
-from agents.llm_teacher import LLMTeacher
-from agents.teacher import Teacher
+from agents.teacher import LLMTeacher, Teacher
 from domains import get_domain
 from domains.base import Domain
 from graphs.approval import Answer
 from graphs.build import transfer_builder
 from graphs.context import Events, RunContext, Silent, StageError
 from graphs.state import TransferState
+from models.gateway import Gateway
 from models.spec import check_available, family, parse_spec
 from records.config import RunConfig
 from records.nouns import content_hash
@@ -246,7 +245,8 @@ def make_teacher(config: RunConfig, domain: Domain, gateway: Gateway) -> Teacher
     """The oracle without a model, or a language model."""
     if parse_spec(config.teacher).provider == "oracle":
         return OracleTeacher(domain, seed=config.seed)
-    return LLMTeacher(gateway, config.teacher, domain.name, config.decoding)
+    tokens = config.decoding.max_tokens or domain.reply_tokens
+    return LLMTeacher(gateway, config.teacher, domain.name, config.decoding, reply_tokens=tokens, seed=config.seed)
 
 
 def list_runs(runs: Path) -> Sequence[RunDirectory]:

@@ -18,6 +18,7 @@ from graphs.preparation import evaluation_problems
 from graphs.state import TransferState
 from graphs.strategies import load_strategy
 from graphs.trainer_job import adapter_directory, train
+from graphs.usage import usage_rows
 from models.spec import parse_spec
 from records.nouns import Problem, Strategy, Verdict
 
@@ -202,7 +203,7 @@ async def report(state: TransferState, runtime: Runtime[RunContext]) -> dict[str
     """Recompute every figure from the rows, write the report, and the manifest last."""
     context = runtime.context
     context.events.stage("Report")
-    context.run.write_json("usage.json", context.gateway.usage())
+    context.run.write_json("usage.json", usage_rows(context.run))
     summary = write_report(context.run)
     files = sorted(str(p.relative_to(context.run.path)) for p in context.run.path.rglob("*") if p.is_file())
     context.run.write_json("manifest.json", {"id": context.run.id, "verdict": summary["verdict"], "files": files})

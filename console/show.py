@@ -1,0 +1,216 @@
+"""Reading a run at a terminal: its result, reflections, strategy, attempts, calls and cost."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.panel import Panel
+from rich.syntax import Syntax
+from rich.table import Table
+from rich.text import Text
+
+from console.review import arms_table, bullets_view, gate_table
+from console.text import plain, safe
+from graphs.strategies import all_versions, load_strategy
+from graphs.usage import short_model, usage_rows
+from models.ledger import read_rows
+from records.nouns import Attempt, Decision, Judgement, Problem, Reflection, Verdict
+from records.rundir import RunDirectory
+
+COLOURS = {"improved": "green", "supported": "green", "worse": "red", "below the constant baseline": "red"}
+
+
+def show_summary(console: Console, run: RunDirectory, summary: dict[str, Any]) -> None:
+    """The verdict, the arms on test and ood, and where the report lies."""
+    word = str(summary["verdict"])
+    console.print()
+    console.print(f"Verdict: [bold {COLOURS.get(word, 'yellow')}]{safe(word)}[/] — {safe(summary['verdict_reason'])}")
+    console.print(_strategy_line(summary["strategy"]))
+    for split, figures in summary["splits"].items():
+        console.print(split_table(split, figures))
+    for name in ("report.html", "report.md"):
+        console.print(f"  {safe(str(run.path / name))}", soft_wrap=True)
+    console.print(f"Recompute every figure with: python -m evaluation {safe(str(run.path))} --check", soft_wrap=True)
+
+
+def _strategy_line(strategy: dict[str, Any]) -> str:
+    words = ", ".join(f"{spec}: {word}" for spec, word in strategy["verdict_by_validator"].items())
+    return f"Strategy: {'approved' if strategy['approved'] else 'not approved'}; {safe(words) or 'not validated'}"
+
+
+def split_table(split: str, figures: dict[str, Any]) -> Table:
+    """One row per arm with interval, and the difference to the base model."""
+    constant = figures.get("constant_baseline")
+    title = split + (f" (always {constant['class']}: {constant['accuracy']:.1%})" if constant else "")
+    table = Table(title=title, title_justify="left")
+    balanced = any(arm["balanced_accuracy"] is not None for arm in figures["arms"].values())
+    columns = ["arm", "right", "accuracy", "95% interval", *(["balanced"] if balanced else [])]
+    for column in [*columns, "unparsed", "truncated", "ungraded", "against base"]:
+        table.add_column(column, justify="left" if column == "arm" else "right")
+    gains = {c["a"]: c for c in figures["comparisons"] if c["b"] == "base"}
+    for arm, row in figures["arms"].items():
+        cells = [arm, f"{row['correct']}/{row['n']}", _percent(row["accuracy"]), _interval(row["ci95"])]
+        cells += [_percent(row["balanced_accuracy"])] if balanced else []
+        counts = [str(row[name]) for name in ("unparsed", "truncated", "ungraded")]
+        table.add_row(*map(safe, cells), *counts, _gain(gains.get(arm)))
+    return table
+
+
+def _percent(value: float | None) -> str:
+    return "" if value is None else f"{value:.1%}"
+
+
+def _interval(value: Sequence[float] | None) -> str:
+    return f"{value[0]:.1%} to {value[1]:.1%}" if value else ""
+
+
+def _gain(comparison: dict[str, Any] | None) -> str:
+    if not comparison or comparison["ci95"] is None:
+        return ""
+    low, high = comparison["ci95"]
+    return f"{100 * comparison['difference']:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}] points"
+
+
+def show_overview(console: Console, run: RunDirectory, stage: str) -> None:
+    """The result of a complete run; what there is of another."""
+    if run.complete:
+        show_summary(console, run, run.read_json("evaluation/summary.json"))
+        return
+    console.print(f"Run {safe(run.id)} is not complete; it stands at: {stage}")
+    console.print(f"Go on with: python -m graphs.transfer resume {safe(run.id)}", soft_wrap=True)
+
+
+def show_reflections(console: Console, run: RunDirectory, limit: int) -> None:
+    """The trace: per round the batch, the journal, the edits with their origin, the gate."""
+    reflections = run.read("reflections.jsonl", Reflection)
+    verdicts = {verdict.id: verdict.judgement for verdict in run.read("verdicts.jsonl", Verdict)}
+    if not reflections:
+        console.print("No reflection has been finished yet.")
+    for reflection in reflections:
+        console.rule(f"Round {reflection.round}")
+        console.print(_batch_line(reflection, verdicts))
+        console.print(Panel(Text(plain(reflection.journal)), title="Journal", title_align="left"))
+        for edit in reflection.edits:
+            what = f"{edit.operation} {' '.join(edit.bullet_ids)}".strip()
+            console.print(f"  [cyan]{safe(what)}[/cyan] {safe(edit.text)}")
+            console.print(
+                f"    [dim]{safe(edit.reason)} from: {safe(', '.join(edit.origin[:4]))}[/dim]", soft_wrap=True
+            )
+        console.print(_gate_line(reflection))
+        _show_difference(console, run, reflection)
+
+
+def _batch_line(reflection: Reflection, verdicts: dict[str, Judgement]) -> str:
+    found = [verdicts[name] for name in reflection.attempt_ids if name in verdicts]
+    kinds: dict[str, int] = {}
+    for judgement in found:
+        kinds[judgement.kind] = kinds.get(judgement.kind, 0) + 1
+    return f"{len(found)} attempts: " + ", ".join(f"{safe(kind)} {count}" for kind, count in sorted(kinds.items()))
+
+
+def _gate_line(reflection: Reflection) -> str:
+    word = "[green]accepted[/green]" if reflection.accepted else "[yellow]not accepted[/yellow]"
+    return f"{word}: {safe(reflection.gate.reason if reflection.gate else reflection.note)}"
+
+
+def _show_difference(console: Console, run: RunDirectory, reflection: Reflection) -> None:
+    if not reflection.candidate_hash:
+        return
+    old, new = load_strategy(run, reflection.parent_hash), load_strategy(run, reflection.candidate_hash)
+    lines = difflib.unified_diff(plain(old.text).splitlines(), plain(new.text).splitlines(), lineterm="", n=0)
+    console.print(Syntax("\n".join(list(lines)[2:]), "diff", word_wrap=True))
+
+
+def show_strategy(console: Console, run: RunDirectory, limit: int) -> None:
+    """All versions in order, the gate's figures, the validation and the decisions."""
+    for version in all_versions(run):
+        title = f"{version.strategy.hash} · {version.status} · round {version.strategy.round}"
+        console.print(Panel(bullets_view(version.strategy), title=title, title_align="left"))
+        if version.gate:
+            console.print(f"  gate: {safe(version.gate.reason)}")
+    console.print(gate_table(run.read("reflections.jsonl", Reflection)))
+    decisions = run.read("decisions.jsonl", Decision)
+    rows = [row for row in run.rows("evaluation/rows.jsonl") if row["suite"] == "strategy"]
+    if rows:
+        console.print(arms_table(run, rows[-1]["strategy_hash"]))
+    for decision in decisions:
+        console.print(
+            f"{decision.time} {safe(decision.who)}: {decision.action} {decision.strategy_hash} {safe(decision.reason)}"
+        )
+
+
+def show_attempts(console: Console, run: RunDirectory, limit: int) -> None:
+    """The last attempts with verdict and evidence."""
+    verdicts = {verdict.id: verdict.judgement for verdict in run.read("verdicts.jsonl", Verdict)}
+    problems = {problem.id: problem for problem in run.read("problems.jsonl", Problem)}
+    attempts = run.read("attempts.jsonl", Attempt)
+    for attempt in attempts[-limit:]:
+        judgement = verdicts.get(attempt.id)
+        outcome = f"{judgement.outcome} ({judgement.kind})" if judgement else "not judged"
+        cut = ", truncated" if attempt.truncated else ""
+        console.rule(f"{safe(attempt.id)}: {safe(outcome)}{cut}", align="left")
+        console.print(Text(plain(problems[attempt.problem_id].prompt, 600), style="dim"))
+        console.print(Text(plain(attempt.error or attempt.reply, 1200)))
+        if judgement and judgement.evidence:
+            console.print(f"[yellow]{safe(judgement.evidence, 600)}[/yellow]")
+    console.print(f"{min(limit, len(attempts))} of {len(attempts)} attempts (--limit N for more)")
+
+
+def show_calls(console: Console, run: RunDirectory, limit: int) -> None:
+    """The last model calls of the ledger."""
+    calls = list(read_rows(run.path / "ledger.sqlite")) if (run.path / "ledger.sqlite").exists() else []
+    for call in calls[-limit:]:
+        cost = "unknown" if call["cost"] is None else f"${call['cost']:.4f}"
+        tokens = f"{call['prompt_tokens']} + {call['completion_tokens']} tokens"
+        head = f"{call['stage']} {call['agent']} {short_model(run, call['model'])}: {call['status']}, {tokens}, {cost}"
+        console.rule(safe(head), align="left")
+        for message in call["messages"]:
+            console.print(f"[cyan]{safe(message['role'])}[/cyan] {safe(message['content'], 400)}")
+        console.print(f"[green]reply[/green] {safe(call['error'] or call['text'] or '', 800)}")
+    console.print(f"{min(limit, len(calls))} of {len(calls)} calls (--limit N for more)")
+
+
+STAGES: dict[str, Callable[[Console, RunDirectory, int], None]] = {
+    "reflections": show_reflections,
+    "strategy": show_strategy,
+    "attempts": show_attempts,
+    "calls": show_calls,
+}
+
+
+def show_cost(console: Console, run: RunDirectory) -> None:
+    """Calls, tokens and money by stage, agent and model; an unknown price is never shown as 0."""
+    rows = usage_rows(run)
+    table = Table(title=f"Cost of {safe(run.id)}", title_justify="left")
+    for column in ("stage", "agent", "model", "calls", "failed", "prompt tokens", "reply tokens", "US dollars"):
+        table.add_column(column, justify="left" if column in ("stage", "agent", "model") else "right")
+    for row in rows:
+        names = [safe(row[name]) for name in ("stage", "agent", "model")]
+        counts = [f"{row[name]:,}" for name in ("calls", "failed", "prompt_tokens", "completion_tokens")]
+        table.add_row(*names, *counts, _money(row["cost"]))
+    costs = [row["cost"] for row in rows]
+    total = None if any(cost is None for cost in costs) else sum(costs)
+    table.add_row("[bold]total[/bold]", "", "", f"{sum(r['calls'] for r in rows):,}", "", "", "", _money(total))
+    console.print(table)
+    if total is None:
+        console.print("Unknown: no price is known for a model; add it to models/prices.toml.")
+
+
+def _money(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:.4f}"
+
+
+def runs_table(runs: Sequence[tuple[RunDirectory, str]]) -> Table:
+    """One row per run."""
+    table = Table()
+    for column in ("run", "domain", "teacher", "student", "stands at", "verdict"):
+        table.add_column(column)
+    for run, stage in runs:
+        config = run.read_json("run.json")["config"]
+        verdict = run.read_json("manifest.json")["verdict"] if run.complete else ""
+        cells = [run.id, config["domain"], config["teacher"], config["student"], stage, verdict]
+        table.add_row(*map(safe, cells))
+    return table
