@@ -145,17 +145,18 @@ def _compare(test: TestCase, text: str) -> Assessed:
         return Assessed("result_limit", str(problem))
     except values.ValueProblem as problem:
         return Assessed("bad_result", str(problem))
-    shown = values.show(got, _PART)
+    return Assessed(_word(test, got), values.show(got, _PART))
+
+
+def _word(test: TestCase, got: values.Node) -> str:
     if test.raises is not None:
-        return Assessed("wrong_answer", shown)
+        return "wrong_answer"
     if test.expected is None:
-        return Assessed("pass", shown)
+        return "pass"
     expected = values.parse(test.expected)
     if values.same(got, expected, test.comparison, test.tolerance):
-        return Assessed("pass", shown)
-    if values.has_nan(got) and not values.has_nan(expected):
-        return Assessed("bad_result", shown)
-    return Assessed("wrong_answer", shown)
+        return "pass"
+    return "bad_result" if values.has_nan(got) and not values.has_nan(expected) else "wrong_answer"
 
 
 def _names(answer: Answer) -> list[str]:

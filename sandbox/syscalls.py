@@ -19,7 +19,7 @@ import struct
 ALLOW, KILL, ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
 _LOAD, _EQUAL, _ABOVE, _ANY_BIT, _RETURN = 0x20, 0x15, 0x25, 0x45, 0x06
 _NUMBER, _ARCH, _ARGUMENTS = 0, 4, 16  # offsets in struct seccomp_data
-_NAMESPACES = 0x7E020000 | 0x80  # CLONE_NEW*; 0x80 is CLONE_NEWTIME, unused as a signal
+_NAMESPACES = 0x7E020000  # CLONE_NEW* (CLONE_NEWTIME exists for clone3 and unshare only)
 _PR_SET_NO_NEW_PRIVS, _PR_SET_SECCOMP, _FILTER = 38, 22, 2
 
 # name: (x86_64, aarch64); None where the architecture lacks the call.
@@ -88,8 +88,8 @@ def program(machine: str) -> bytes:
     column, audit = _MACHINES[machine]
     code = [(_LOAD, 0, 0, _ARCH), (_EQUAL, 1, 0, audit), (_RETURN, 0, 0, KILL), (_LOAD, 0, 0, _NUMBER)]
     for numbers in TABLE.values():
-        if numbers[column] is not None:
-            code += [(_EQUAL, 0, 1, numbers[column]), _give(ALLOW)]
+        if (number := numbers[column]) is not None:
+            code += [(_EQUAL, 0, 1, number), _give(ALLOW)]
     for name, pair in GUARDED.items():
         body = _guard(name)
         code += [(_EQUAL, 0, len(body), pair[column]), *body]
@@ -128,7 +128,7 @@ def _guard(name: str) -> list[tuple[int, int, int, int]]:
     if name == "ioctl":
         return _only(1, _IOCTLS, errno.ENOTTY)
     if name == "clone":
-        return [_argument(0), (_ANY_BIT, 0, 1, _NAMESPACES & ~0x80), _fail(errno.EPERM), _give(ALLOW)]
+        return [_argument(0), (_ANY_BIT, 0, 1, _NAMESPACES), _fail(errno.EPERM), _give(ALLOW)]
     everybody = 0xFFFFFFFF  # kill(-1): never; PID 1 is out of reach too
     return [_argument(0), (_EQUAL, 1, 0, everybody), (_EQUAL, 0, 1, 1), _fail(errno.EPERM), _give(ALLOW)]
 

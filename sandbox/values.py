@@ -70,7 +70,7 @@ class _Encoder:
         kind = _plain_type(value)
         if kind in _SEQUENCES:
             self._spend(4)
-            parts = [self.text(item, depth + 1) for item in kind.__iter__(value)]
+            parts = [self.text(item, depth + 1) for item in kind.__iter__(value)]  # type: ignore[attr-defined]
             if kind in (set, frozenset):
                 parts.sort()
             return f"{_SEQUENCES[kind]}{len(parts)}:{''.join(parts)}"
@@ -222,23 +222,19 @@ def normal(node: Node) -> str:
 
     1, 1.0 and True are one number, set and frozenset one kind; nothing that was read is hashed.
     """
+    texts = [normal(item) for item in node.items]
     match node.tag:
-        case "l" | "t":
-            return f"{node.tag}{len(node.items)}:{''.join(normal(item) for item in node.items)}"
         case "S" | "Z":
-            parts = sorted({normal(item) for item in node.items})
-            return f"S{len(parts)}:{''.join(parts)}"
+            texts = sorted(set(texts))
+            return f"S{len(texts)}:{''.join(texts)}"
         case "d":
-            texts = [normal(item) for item in node.items]
             pairs = sorted(zip(texts[::2], texts[1::2], strict=True))
             return f"d{len(pairs)}:{''.join(k + v for k, v in pairs)}"
-        case "s":
-            return f"s{len(node.value)}:{node.value}"
-        case "b":
-            return f"b{len(node.value)}:{node.value.hex()}"
-        case "N":
-            return "N"
-    return _normal_number(node.value)
+        case "s" | "b":
+            return f"{node.tag}{len(node.value)}:{node.value if node.tag == 's' else node.value.hex()}"
+        case "l" | "t":
+            return f"{node.tag}{len(texts)}:{''.join(texts)}"
+    return "N" if node.tag == "N" else _normal_number(node.value)
 
 
 def _normal_number(value: complex) -> str:

@@ -25,6 +25,7 @@ import stat
 import struct
 import sys
 import time
+from contextlib import suppress
 from typing import NamedTuple
 
 HEADER = struct.Struct("<4sIddIII")  # magic, body bytes, cpu s, wall s, memory MB, output KB, result KB
@@ -201,10 +202,8 @@ def _sweep(pid: int) -> tuple[int, int, int]:
     """Kill and reap everything: the child's wait status, how many others were alive, peak memory in KB."""
     status, leftovers, peak_kb = 0, 0, 0
     while True:
-        try:
+        with suppress(ProcessLookupError):
             os.kill(-1, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         try:
             ended, how, usage = os.wait4(-1, 0)
         except ChildProcessError:

@@ -1,0 +1,255 @@
+"""Tests written as asserts, rewritten to (call, expected) so that expectations stay on the host.
+
+Guaranteed: text of a test is parsed, never executed, on the host; the expected side is computed by
+`sandbox.constants`; what cannot be expressed is listed as unsupported, and the submission then
+counts as ungraded, never as wrong.
+Not guaranteed: tests whose inputs or expectations are made by functions of the task's own code.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from sandbox.constants import Evaluator, NotConstant
+from sandbox.nouns import Comparison, Limits, Submission, TestCase
+from sandbox.values import ValueProblem, encode
+
+MAX_TESTS = 2000
+_WRAPPERS = frozenset(
+    {"set", "sorted", "tuple", "list", "len", "abs", "sum", "round", "str", "dict", "bool", "float", "int"}
+)
+
+
+class Rewritten(NamedTuple):
+    """What became of a test text."""
+
+    tests: tuple[TestCase, ...]
+    unsupported: tuple[str, ...]
+
+
+class _Expected(NamedTuple):
+    """The host's half of one test."""
+
+    value: Any
+    comparison: Comparison = "exact"
+    tolerance: float = 1e-6
+
+
+def submission_from_humaneval(row: Mapping[str, Any], completion: str, limits: Limits | None = None) -> Submission:
+    """A HumanEval row and a completion (a function body, or a whole program) as a submission."""
+    entry = str(row["entry_point"])
+    whole = re.search(rf"^(async\s+)?def\s+{re.escape(entry)}\b|^{re.escape(entry)}\s*=", completion, re.MULTILINE)
+    code = f"{row['prompt']}\n\n{completion}" if whole else f"{row['prompt']}{completion}"
+    tests, unsupported = rewrite_check(str(row["test"]), entry)
+    return Submission(
+        id=str(row["task_id"]),
+        code=code,
+        tests=tests,
+        entry_point=entry,
+        limits=limits or Limits(),
+        unsupported=unsupported,
+    )
+
+
+def submission_from_mbpp(row: Mapping[str, Any], completion: str, limits: Limits | None = None) -> Submission:
+    """An MBPP row and a whole program as a submission."""
+    lines = [str(line) for line in row["test_list"]]
+    tests, unsupported = rewrite_asserts(lines, setup=str(row.get("test_setup_code") or ""))
+    return Submission(
+        id=f"MBPP/{row['task_id']}",
+        code=completion,
+        tests=tests,
+        entry_point=tested_function(lines),
+        limits=limits or Limits(),
+        unsupported=unsupported,
+    )
+
+
+def rewrite_check(source: str, entry_point: str) -> Rewritten:
+    """HumanEval's `check(candidate)`: the function's body, with `candidate` named `entry_point`."""
+    try:
+        module = ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        return Rewritten((), (f"the test does not parse: {error}",))
+    for node in module.body:
+        if isinstance(node, ast.FunctionDef) and len(node.args.args) == 1:
+            return _Rewriter({entry_point, node.args.args[0].arg}, entry_point, "").run(node.body)
+    return Rewritten((), ("there is no check(candidate) function",))
+
+
+def rewrite_asserts(lines: Iterable[str], setup: str = "") -> Rewritten:
+    """MBPP's list of asserts; `setup` runs before each in the candidate's namespace."""
+    lines = list(lines)
+    name = tested_function(lines)
+    try:
+        body = [statement for line in lines for statement in ast.parse(line.strip()).body]
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        return Rewritten((), (f"the test does not parse: {error}",))
+    if name is None:
+        return Rewritten((), ("no function of the candidate is called",))
+    rewriter = _Rewriter({name}, name, setup)
+    rewriter.evaluator.imported.update(("math", "sys"))  # which the programs import themselves
+    return rewriter.run(body)
+
+
+def tested_function(lines: Iterable[str]) -> str | None:
+    """The function that the asserts call, looking through wrappers like set() and sorted()."""
+    called: list[str] = []
+    for line in lines:
+        try:
+            nodes = list(ast.walk(ast.parse(line.strip())))
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            continue
+        called += [node.func.id for node in nodes if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)]
+    own = [name for name in called if name not in _WRAPPERS]
+    return next(iter(own or called), None)
+
+
+class _Rewriter:
+    """Walks the statements of one test, keeping the host's names."""
+
+    def __init__(self, candidate: set[str], entry_point: str, setup: str) -> None:
+        self.candidate = candidate
+        self.entry_point = entry_point
+        self.setup = setup
+        self.evaluator = Evaluator()
+        self.tests: list[TestCase] = []
+        self.unsupported: list[str] = []
+
+    def run(self, body: list[ast.stmt]) -> Rewritten:
+        for statement in body:
+            try:
+                self._statement(statement)
+            except (NotConstant, ValueProblem) as problem:
+                self.unsupported.append(f"{' '.join(ast.unparse(statement).split())[:120]} ({problem})")
+        return Rewritten(tuple(self.tests), tuple(self.unsupported))
+
+    def _statement(self, node: ast.stmt) -> None:
+        self.evaluator.spend()
+        match node:
+            case ast.Assert():
+                self._assert(node.test)
+            case ast.Import() | ast.ImportFrom():
+                self.evaluator.import_(node)
+            case ast.Assign(targets=[target]):
+                self.evaluator.assign(target, self.evaluator.value(node.value))
+            case ast.For(orelse=[]):
+                self._loop(node)
+            case ast.Expr(value=ast.Constant() | ast.Name()):
+                pass  # a docstring, or a stray name
+            case ast.Pass():
+                pass
+            case _:
+                raise NotConstant(type(node).__name__)
+
+    def _loop(self, node: ast.For) -> None:
+        for item in _iterable(self.evaluator.value(node.iter)):
+            self.evaluator.assign(node.target, item)
+            for statement in node.body:
+                self._statement(statement)
+
+    def _assert(self, test: ast.expr) -> None:
+        if isinstance(test, ast.Constant) and test.value:
+            return  # `assert True`
+        left, expected = self._split(test)
+        call = ast.unparse(
+            ast.fix_missing_locations(
+                _Bind(self.evaluator.names, self.candidate, self.entry_point).visit(copy.deepcopy(left))
+            )
+        )
+        if len(self.tests) >= MAX_TESTS:
+            raise NotConstant("too many tests")
+        if expected is None:
+            self.tests.append(TestCase(call=call, setup=self.setup))
+            return
+        comparison, tolerance = expected.comparison, expected.tolerance
+        text = encode(expected.value)
+        self.tests.append(
+            TestCase(call=call, setup=self.setup, expected=text, comparison=comparison, tolerance=tolerance)
+        )
+
+    def _split(self, test: ast.expr) -> tuple[ast.expr, _Expected | None]:
+        """The candidate's half and the host's half of an assertion; no host half if both sides call it."""
+        match test:
+            case ast.Compare(left=left, ops=[ast.Eq() | ast.Is()], comparators=[right]):
+                return self._equality(left, right)
+            case ast.Compare(left=left, ops=[ast.Lt() | ast.LtE()], comparators=[bound]):
+                return self._distance(left, bound)
+            case ast.UnaryOp(op=ast.Not(), operand=inner) if self._mine(inner):
+                return _truth(inner), _Expected(False)
+            case ast.Call(func=ast.Attribute(value=ast.Name(id="math"), attr="isclose"), args=[left, right]):
+                return self._isclose(left, right, test.keywords)
+        if self._mine(test) and isinstance(test, ast.Call):
+            return _truth(test), _Expected(True)
+        raise NotConstant("this form of assertion")
+
+    def _equality(self, left: ast.expr, right: ast.expr) -> tuple[ast.expr, _Expected | None]:
+        if self._mine(left) and self._mine(right):
+            return left, None  # the candidate against itself: it only has to answer
+        if self._mine(right):
+            left, right = right, left
+        if not self._mine(left):
+            raise NotConstant("the candidate is not called")
+        return left, _Expected(self.evaluator.value(right))
+
+    def _distance(self, left: ast.expr, bound: ast.expr) -> tuple[ast.expr, _Expected]:
+        """`abs(f(x) - y) < tolerance`."""
+        match left:
+            case ast.Call(
+                func=ast.Name(id="abs") | ast.Attribute(value=ast.Name(id="math"), attr="fabs"),
+                args=[ast.BinOp(left=one, op=ast.Sub(), right=other)],
+            ):
+                call, expected = self._equality(one, other)
+                if expected is not None:
+                    tolerance = float(self.evaluator.value(bound))
+                    return call, _Expected(expected.value, "float", tolerance)
+        raise NotConstant("an inequality")
+
+    def _isclose(self, left: ast.expr, right: ast.expr, keywords: list[ast.keyword]) -> tuple[ast.expr, _Expected]:
+        call, expected = self._equality(left, right)
+        if expected is None or not isinstance(expected.value, int | float):
+            raise NotConstant("isclose of these")
+        bounds = {word.arg: float(self.evaluator.value(word.value)) for word in keywords}
+        relative = bounds.get("rel_tol", 1e-9) * abs(expected.value)
+        return call, _Expected(expected.value, "float", max(relative, bounds.get("abs_tol", 0.0)))
+
+    def _mine(self, node: ast.expr) -> bool:
+        """Whether the expression calls the candidate."""
+        return any(isinstance(inner, ast.Name) and inner.id in self.candidate for inner in ast.walk(node))
+
+
+def _truth(node: ast.expr) -> ast.expr:
+    return ast.Call(func=ast.Name(id="bool", ctx=ast.Load()), args=[node], keywords=[])
+
+
+def _iterable(value: Any) -> Iterable[Any]:
+    if isinstance(value, range | list | tuple | dict | str | enumerate | zip | reversed):
+        return value
+    raise NotConstant("a loop over this")
+
+
+class _Bind(ast.NodeTransformer):
+    """Puts the host's values into the call, and the entry point in place of `candidate`.
+
+    Any other name is left to the candidate's namespace (wrappers such as set, the task's classes).
+    """
+
+    def __init__(self, names: Mapping[str, Any], candidate: set[str], entry_point: str) -> None:
+        self.names, self.candidate, self.entry_point = names, candidate, entry_point
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        if node.id in self.candidate:
+            return ast.Name(id=self.entry_point, ctx=ast.Load())
+        if node.id in self.names:
+            return _literal(self.names[node.id])
+        return node
+
+
+def _literal(value: Any) -> ast.expr:
+    encode(value)  # plain data only
+    text = re.sub(r"\b(inf|nan)\b", r"float('\1')", repr(value)) if isinstance(value, float) else repr(value)
+    return ast.parse(text, mode="eval").body
