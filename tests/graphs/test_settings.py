@@ -7,7 +7,9 @@ from graphs.settings import SettingsError, build_config
 
 
 def test_set_wins_over_flag_and_flag_over_profile() -> None:
-    config = build_config({"domain": "python", "seed": 3, "profile": "quick"}, ["seed=5", "loop.rounds=1", "sizes.test=7"])
+    config = build_config(
+        {"domain": "python", "seed": 3, "profile": "quick"}, ["seed=5", "loop.rounds=1", "sizes.test=7"]
+    )
     assert (config.seed, config.loop.rounds, config.sizes.test) == (5, 1, 7)
 
 
@@ -18,7 +20,9 @@ def test_flags_that_were_not_given_leave_the_defaults() -> None:
 
 def test_student_is_a_validator_unless_others_are_named() -> None:
     assert build_config({"domain": "python", "student": "hf:x"}, []).validators == ("hf:x", "embedded")
-    assert build_config({"domain": "python", "student": "hf:x", "validators": ["embedded"]}, []).validators == ("embedded",)
+    assert build_config({"domain": "python", "student": "hf:x", "validators": ["embedded"]}, []).validators == (
+        "embedded",
+    )
 
 
 @pytest.mark.parametrize(

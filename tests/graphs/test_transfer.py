@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -104,7 +103,7 @@ def test_report_says_what_it_must(finished: tuple[RunDirectory, str]) -> None:
     page = (directory.path / "report.html").read_text()
     for words in ("not a language model", "truncated", "unparsed", "lora_strategy", "python -m evaluation"):
         assert words in text.lower() and words in page.lower()
-    assert "src=\"http" not in page and "<script src" not in page
+    assert 'src="http' not in page and "<script src" not in page
     assert str(ROOT) not in text
 
 

@@ -1,0 +1,37 @@
+"""Progress is readable with and without a terminal."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from console.progress import PlainEvents, TerminalEvents, make_events
+
+
+def console(terminal: bool) -> Console:
+    return Console(file=io.StringIO(), force_terminal=terminal, width=100, color_system=None)
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_stages_leave_name_count_and_time(terminal: bool) -> None:
+    target = console(terminal)
+    events = make_events(target)
+    assert isinstance(events, TerminalEvents if terminal else PlainEvents)
+    events.stage("Solving [b]", 3)
+    events.advance(2)
+    events.info("two \x1b[31m done")
+    events.advance(1)
+    events.stage("Report")
+    events.close()
+    printed = target.file.getvalue()  # type: ignore[attr-defined]
+    assert "Solving [b]" in printed and "3/3" in printed and " s" in printed and "Report" in printed
+    assert "\\x1b[31m done" in printed
+
+
+def test_plain_lines_have_no_terminal_codes() -> None:
+    target = console(False)
+    events = PlainEvents(target)
+    events.stage("Solving", 2)
+    events.advance(2)
+    events.close()
+    assert "\x1b" not in target.file.getvalue()  # type: ignore[attr-defined]
