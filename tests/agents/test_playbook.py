@@ -1,6 +1,8 @@
 """Strategy text and bullets, edits, and the reading of hostile replies."""
 
+import contextlib
 import json
+import time
 import unicodedata
 
 import pytest
@@ -15,6 +17,7 @@ from agents.playbook import (
     numbered,
     parse_edits,
     parse_strategy,
+    strategy_text_in,
 )
 from records.nouns import Edit, Strategy
 
@@ -194,3 +197,14 @@ def test_cleaned_text_is_one_harmless_line(text: str) -> None:
 def test_markers_hidden_in_each_other_are_removed_too() -> None:
     assert "<|a|>" not in clean_text("<<|b|>|a|>" + "<|<|x|>a|>" + "x\u202ey")
     assert clean_text("- - ## text") == "text"
+
+
+@pytest.mark.parametrize("piece", ["[", "{", '"', '\\"', ",", "\n", "```\n", "<think>", "<|", "- ", "[b1,", ", "])
+def test_hostile_replies_cost_little_time(piece: str) -> None:
+    reply = (piece * 60_000)[:60_000]
+    started = time.process_time()
+    for text in (reply, '[{"a": "' + reply[:59_000], "```\n" + reply[:59_000]):
+        with contextlib.suppress(EditError):
+            parse_edits(text, LABELS)
+        parse_strategy(strategy_text_in(text), name="x", parent=strategy())
+    assert time.process_time() - started < 3
