@@ -1,0 +1,257 @@
+"""The Python domain: write a function or a class that passes hidden tests.
+
+Problems come from parametrised families (domains/python_families) or, for the test split, from
+HumanEval and MBPP. A family's parameters belong to one split by their hash, whatever the seed: a
+model trained on one seed's problems has not seen another seed's test problems either. `ood`
+problems come from families that no other split uses.
+
+Guaranteed: problems are a function of sizes and seed; expected values were computed by running the
+reference, and are in the payload, never in the prompt (the one example shown is not a test).
+Not guaranteed: that tests which a wrong program passes do not exist; each has six at least.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from itertools import zip_longest
+from typing import Any
+
+from domains import python_mistakes
+from domains.base import DomainError, Verifier
+from domains.python_benchmarks import load_benchmark
+from domains.python_families import FAMILIES, Case, Draft, Family
+from domains.python_families.base import REPLY_FORMAT, Raised, outcome
+from domains.python_replies import extract_code
+from records.config import RunConfig, Sizes
+from records.nouns import Judgement, Problem, Split, content_hash
+from sandbox import Sandbox, Submission, TestCase
+from sandbox.values import ValueProblem, encode, parse, same
+
+_BUCKETS = 20
+_SHARES: dict[Split, range] = {"train": range(13), "validation": range(13, 16), "test": range(16, 20)}
+_TRIES = 300  # draws after which a family counts as exhausted for a split
+_EVIDENCE = 1_000
+
+
+class PythonDomain:
+    """Satisfies `domains.base.Domain`."""
+
+    name = "python"
+    classes: tuple[str, ...] = ()
+    reply_tokens = 220
+    placebo = "scheduling"
+
+    def profile(self, name: str) -> Mapping[str, Any]:
+        """Quick is RunConfig as it is; full has three times the problems and three seeds."""
+        if name == "quick":
+            return {}
+        return {
+            "sizes": {"train": 1200, "gate": 48, "transfer": 54, "test": 162, "ood": 108},
+            "examples": 1200,
+            "training_seeds": 3,
+            "student_arms": ["base", "base+strategy", "lora_plain", "lora_strategy", "lora_distilled"],
+        }
+
+    def load(self, source: str | None, sizes: Sizes, seed: int) -> list[Problem]:
+        """Problems of all splits. With a `source` (a JSONL file of HumanEval or MBPP rows, or a
+        name of `python_benchmarks.NAMES`) the test split comes from it, the others as without."""
+        problems = list(generate(sizes, seed, skip_test=source is not None))
+        if source is not None:
+            rows = load_benchmark(source)
+            random.Random(f"benchmark/{seed}").shuffle(rows)
+            problems += rows[: sizes.test]
+        return problems
+
+    def verifier(self, config: RunConfig) -> AbstractAsyncContextManager[Verifier]:
+        """Open a sandbox. Raises SandboxError where no tier works."""
+        return _open_verifier(config)
+
+    def spoil(self, problem: Problem, rng: random.Random) -> str:
+        """The reference with one mistake. Our own references are run here to see that it fails."""
+        return f"```python\n{spoiled_code(problem, rng)[1]}\n```"
+
+
+DOMAIN = PythonDomain()
+
+
+def generate(sizes: Sizes, seed: int, skip_test: bool = False) -> Iterator[Problem]:
+    """Problems of the families, split by split. Raises DomainError if the families are too few."""
+    known = [family for family in FAMILIES if not family.ood]
+    wanted: dict[Split, int] = {"train": sizes.train, "validation": sizes.gate + sizes.transfer}
+    if not skip_test:
+        wanted["test"] = sizes.test
+    for split, count in wanted.items():
+        yield from _draw(known, split, count, seed)
+    yield from _draw([family for family in FAMILIES if family.ood], "ood", sizes.ood, seed)
+
+
+def _draw(families: Sequence[Family], split: Split, count: int, seed: int) -> Iterator[Problem]:
+    """`count` different problems, the families taking turns, areas mixed."""
+    rng = random.Random(f"{seed}/{split}")
+    left, seen = list(families), set[str]()
+    while len(seen) < count:
+        if not left:
+            raise DomainError(f"the families give {len(seen)} different problems for {split}, not {count}: lower sizes")
+        for family in _mixed(left, rng)[: count - len(seen)]:
+            draft = _fresh(family, split, seen, rng)
+            if draft is None:
+                left.remove(family)
+                continue
+            seen.add(_hash(family, draft))
+            yield make_problem(family, draft, split)
+
+
+def _mixed(families: Sequence[Family], rng: random.Random) -> list[Family]:
+    """The families in random order, one of each area in turn."""
+    areas: dict[str, list[Family]] = {}
+    for family in rng.sample(families, len(families)):
+        areas.setdefault(family.area, []).append(family)
+    return [family for row in zip_longest(*areas.values()) for family in row if family is not None]
+
+
+def _fresh(family: Family, split: Split, seen: set[str], rng: random.Random) -> Draft | None:
+    for _ in range(_TRIES):
+        draft = family.build(rng)
+        identity = _hash(family, draft)
+        if identity not in seen and _belongs(identity, split):
+            return draft
+    return None
+
+
+def _hash(family: Family, draft: Draft) -> str:
+    return content_hash([family.id, list(draft.params)])
+
+
+def _belongs(identity: str, split: Split) -> bool:
+    return split == "ood" or int(identity, 16) % _BUCKETS in _SHARES[split]
+
+
+def make_problem(family: Family, draft: Draft, split: Split) -> Problem:
+    """A problem of a draft, with the expected values computed. Raises DomainError if the reference fails."""
+    identity = _hash(family, draft)
+    tests = [_test(family, draft, case).model_dump(mode="json") for case in draft.cases]
+    return Problem(
+        id=f"{family.id}-{identity}",
+        domain=DOMAIN.name,
+        split=split,
+        family=family.id,
+        difficulty=family.difficulty,
+        prompt=f"{draft.task}{_example(family, draft)}\n{REPLY_FORMAT}",
+        reference=f"```python\n{draft.code}\n```",
+        content_hash=identity,
+        payload={"entry": draft.entry, "before": "", "foreign": False, "tests": tests, "unsupported": []},
+    )
+
+
+def _test(family: Family, draft: Draft, case: Case) -> TestCase:
+    value = outcome(draft.code, case)
+    if isinstance(value, Raised):
+        if not case.raises:
+            raise DomainError(f"family {family.id}: the reference raises {value} in {case.call}")
+        return TestCase(call=case.call, setup=case.setup, raises=str(value))
+    return TestCase(call=case.call, setup=case.setup, expected=encode(value), comparison=draft.comparison)
+
+
+def _example(family: Family, draft: Draft) -> str:
+    if draft.example is None:
+        return ""
+    value = outcome(draft.code, draft.example)
+    if isinstance(value, Raised):
+        raise DomainError(f"family {family.id}: the reference raises {value} in its example {draft.example.call}")
+    return f" Example: `{draft.example.call}` returns `{value!r}`."
+
+
+class PythonVerifier:
+    """Judges replies in a sandbox."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self._sandbox = sandbox
+
+    @property
+    def tier(self) -> str | None:
+        """The sandbox tier."""
+        return self._sandbox.tier
+
+    async def judge(self, problem: Problem, reply: str) -> Judgement:
+        """Run the reply's code against the problem's tests."""
+        code = extract_code(reply, str(problem.payload["entry"]))
+        if code is None:
+            return Judgement(
+                outcome="unparsed", kind="unparsed", evidence="The reply holds no Python code.", tier=self.tier
+            )
+        verdict = await self._sandbox.judge(submission(problem, code))
+        return Judgement(
+            outcome="pass" if verdict.passed else "fail" if verdict.graded else "ungraded",
+            kind=verdict.result,
+            evidence=verdict.evidence[:_EVIDENCE],
+            tests=verdict.tests,
+            tier=verdict.tier or self.tier,
+            seconds=verdict.wall_s,
+        )
+
+
+def submission(problem: Problem, code: str) -> Submission:
+    """What the sandbox is asked. A benchmark's own imports and helpers stand before the code."""
+    payload: Any = problem.payload
+    return Submission(
+        id=f"{problem.id}/{content_hash(code)}",
+        code=f"{payload['before']}\n\n{code}" if payload["before"] else code,
+        tests=tuple(TestCase.model_validate(test) for test in payload["tests"]),
+        entry_point=payload["entry"],
+        unsupported=tuple(payload["unsupported"]),
+    )
+
+
+@asynccontextmanager
+async def _open_verifier(config: RunConfig) -> AsyncIterator[PythonVerifier]:
+    async with Sandbox.open(tier=config.sandbox_tier, slots=config.sandbox_slots) as sandbox:
+        yield PythonVerifier(sandbox)
+
+
+def spoiled_code(problem: Problem, rng: random.Random) -> tuple[str, str]:
+    """Kind of mistake and code. Foreign code is not run here, so it gets a mistake that is certain."""
+    entry = str(problem.payload["entry"])
+    code = extract_code(problem.reference, entry) or problem.reference
+    if problem.payload["foreign"]:
+        return python_mistakes.certain(code, entry, rng)
+    for kind, wrong in python_mistakes.candidates(code, entry, rng):
+        if not passes(problem, wrong):
+            return kind, wrong
+    raise DomainError(f"{problem.id}: every spoiled solution passes its tests")
+
+
+def passes(problem: Problem, code: str) -> bool:
+    """Whether code of our own (a reference, or one spoiled by us) passes, judged in this process."""
+    payload: Any = problem.payload
+    return all(_passes(code, TestCase.model_validate(test)) for test in payload["tests"])
+
+
+def _passes(code: str, test: TestCase) -> bool:
+    got = outcome(code, Case(test.call, test.setup))
+    if isinstance(got, Raised) or test.expected is None:
+        return isinstance(got, Raised) and got == test.raises
+    try:
+        return same(parse(encode(got)), parse(test.expected), test.comparison, test.tolerance)
+    except ValueProblem:
+        return False
+
+
+async def self_check(verifier: Verifier, problems: Sequence[Problem], seed: int = 0) -> None:
+    """Raises DomainError unless every reference passes and a spoiled one fails."""
+    faults = await asyncio.gather(*(_fault(verifier, problem, seed) for problem in problems))
+    found = [fault for fault in faults if fault]
+    if found:
+        raise DomainError(f"{len(found)} of {len(problems)} problems fail the self-check; {found[0]}")
+
+
+async def _fault(verifier: Verifier, problem: Problem, seed: int) -> str | None:
+    right = await verifier.judge(problem, problem.reference)
+    if right.outcome != "pass":
+        return f"{problem.id}: the reference is judged {right.kind}: {right.evidence}"
+    wrong = await verifier.judge(problem, DOMAIN.spoil(problem, random.Random(f"{seed}/{problem.id}")))
+    if wrong.outcome != "fail":
+        return f"{problem.id}: a spoiled solution is judged {wrong.kind}"
+    return None

@@ -1,0 +1,140 @@
+"""HumanEval and MBPP as problems, from a JSONL file or by their names on the Hugging Face hub.
+
+They are measured on, never trained on: every row becomes a problem of the `test` split. Of MBPP
+only the official test tasks (11 to 510) are used where the file has them. As is usual, the model
+sees the doctests of HumanEval and the first assert of MBPP, which alone tells the function's name.
+
+Guaranteed: nothing of a file is executed on the host; a broken line is an error with its number
+and the field. Tests that cannot be expressed as call and value make a problem `ungraded`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from domains.base import DomainError
+from domains.python_families.base import REPLY_FORMAT
+from records.nouns import Problem, content_hash
+from sandbox import Submission, submission_from_humaneval, submission_from_mbpp
+
+NAMES = {
+    "humaneval": "openai/openai_humaneval",
+    "openai/openai_humaneval": "openai/openai_humaneval",
+    "mbpp": "google-research-datasets/mbpp",
+    "google-research-datasets/mbpp": "google-research-datasets/mbpp",
+}
+_HUMANEVAL = {"task_id": str, "prompt": str, "entry_point": str, "test": str, "canonical_solution": str}
+_MBPP = {"task_id": int, "code": str, "test_list": list}
+_MBPP_TEST = range(11, 511)
+
+
+def load_benchmark(source: str) -> list[Problem]:
+    """All problems of a file or of a known name, in their order. Raises DomainError."""
+    rows = list(_hub_rows(NAMES[source]) if source in NAMES else _file_rows(Path(source)))
+    if not rows:
+        raise DomainError(f"{source}: no problems in it")
+    problems = [_problem(row, where) for where, row in rows]
+    official = [p for p, (_, row) in zip(problems, rows, strict=True) if row["task_id"] in _MBPP_TEST]
+    return _without_repeats(official or problems, source)
+
+
+def _without_repeats(problems: list[Problem], source: str) -> list[Problem]:
+    seen: dict[str, str] = {}
+    for problem in problems:
+        if problem.id in seen:
+            raise DomainError(f"{source}: task_id '{problem.id}' stands there twice; remove one of the lines")
+        seen[problem.id] = problem.content_hash
+    return list({problem.content_hash: problem for problem in problems}.values())
+
+
+def _file_rows(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    try:
+        lines = path.read_text("utf-8").splitlines()
+    except OSError as error:
+        raise DomainError(
+            f"cannot read problems from '{path}' ({error.strerror}); give a JSONL file or one of: {', '.join(NAMES)}"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise DomainError(f"{path}: not UTF-8 text ({error.reason} at byte {error.start})") from error
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except ValueError as error:
+            raise DomainError(f"{path}, line {number}: not JSON ({error})") from error
+        yield f"{path}, line {number}", row
+
+
+def _hub_rows(name: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    import datasets
+
+    try:
+        rows = datasets.load_dataset(name, split="test")
+    except Exception as error:  # the library raises its own, the hub's and the network's errors
+        raise DomainError(
+            f"cannot load '{name}' from the Hugging Face hub ({type(error).__name__}: {str(error)[:200]}); "
+            "without a network give --problems a local JSONL file"
+        ) from error
+    yield from ((f"{name}, row {number}", dict(row)) for number, row in enumerate(rows))
+
+
+def _problem(row: Any, where: str) -> Problem:
+    if not isinstance(row, dict):
+        raise DomainError(f"{where}: not a JSON object")
+    if "test_list" in row or "code" in row:
+        return _mbpp(_checked(row, _MBPP, where), where)
+    return _humaneval(_checked(row, _HUMANEVAL, where))
+
+
+def _checked(row: dict[str, Any], fields: Mapping[str, type], where: str) -> dict[str, Any]:
+    for name, kind in fields.items():
+        if name not in row:
+            raise DomainError(f"{where}: field '{name}' is missing")
+        if not isinstance(row[name], kind) or (name != "task_id" and not row[name]):
+            raise DomainError(f"{where}: field '{name}' must be a {kind.__name__} that is not empty")
+    return row
+
+
+def _humaneval(row: Mapping[str, Any]) -> Problem:
+    prompt = f"Complete this Python function.\n\n```python\n{row['prompt'].strip()}\n```\n{REPLY_FORMAT}"
+    solution = row["prompt"] + row["canonical_solution"]
+    submission = submission_from_humaneval(row, row["canonical_solution"])
+    return _as_problem("humaneval", row["task_id"], prompt, solution, submission, row["prompt"])
+
+
+def _mbpp(row: Mapping[str, Any], where: str) -> Problem:
+    text = row.get("text") or row.get("prompt")
+    if not isinstance(text, str):
+        raise DomainError(f"{where}: field 'text' (or 'prompt') is missing")
+    if not all(isinstance(test, str) for test in row["test_list"]):
+        raise DomainError(f"{where}: field 'test_list' must be a list of texts")
+    submission = submission_from_mbpp(row, row["code"])
+    if submission.entry_point is None:
+        raise DomainError(f"{where}: field 'test_list' names no function that it tests")
+    example = row["test_list"][0].strip()
+    prompt = f"{text.strip()}\nThe function must satisfy: `{example}`\n{REPLY_FORMAT}"
+    return _as_problem("mbpp", f"MBPP/{row['task_id']}", prompt, row["code"], submission, "")
+
+
+def _as_problem(family: str, identity: str, prompt: str, solution: str, submission: Submission, before: str) -> Problem:
+    return Problem(
+        id=identity,
+        domain="python",
+        split="test",
+        family=family,
+        difficulty="medium" if family == "mbpp" else "hard",
+        prompt=prompt,
+        reference=f"```python\n{solution.replace(chr(13), '').strip()}\n```",
+        content_hash=content_hash([family, prompt]),
+        payload={
+            "entry": submission.entry_point,
+            "before": before,
+            "foreign": True,
+            "tests": [test.model_dump(mode="json") for test in submission.tests],
+            "unsupported": list(submission.unsupported),
+        },
+    )
