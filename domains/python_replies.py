@@ -31,8 +31,9 @@ def extract_code(reply: str, entry: str) -> str | None:
 def fenced_blocks(reply: str) -> list[str]:
     """Contents of the Markdown code blocks that are not empty; the last may be unclosed."""
     blocks: list[str] = []
-    mark, lines = "", []
-    for line in reply.splitlines():
+    mark = ""
+    lines: list[str] = []
+    for line in reply.split("\n"):
         match = _FENCE.match(line)
         if not mark:
             mark = match[1] if match else ""

@@ -16,8 +16,11 @@ import random
 import tempfile
 import textwrap
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
+from types import CodeType
 from typing import Any, Literal
 
 from pydantic import JsonValue
@@ -117,18 +120,28 @@ def outcome(code: str, case: Case) -> Any:
 
     Files go to a temporary folder: `open` is bound to it, the process's folder is not changed.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        namespace: dict[str, Any] = {"__name__": "reference", "open": _open_in(Path(folder))}
+    with ExitStack() as stack:
+        namespace: dict[str, Any] = {"__name__": "reference", "open": _open_apart(stack)}
         try:
-            for statements in (code, case.setup):
-                exec(compile(statements, "<reference>", "exec"), namespace)
-            return eval(case.call, namespace)
+            exec(_compiled(code, "exec"), namespace)
+            exec(_compiled(case.setup, "exec"), namespace)
+            return eval(_compiled(case.call, "eval"), namespace)
         except Exception as error:  # whatever the reference raises is its result
             return Raised(type(error).__name__)
 
 
-def _open_in(folder: Path) -> Callable[..., Any]:
+@lru_cache(maxsize=512)
+def _compiled(source: str, mode: str) -> CodeType:
+    return compile(source, "<reference>", mode)
+
+
+def _open_apart(stack: ExitStack) -> Callable[..., Any]:
+    """An `open` for relative paths in a folder that is made at the first call."""
+    folders: list[Path] = []
+
     def bound(path: str, *args: Any, **kwargs: Any) -> Any:
-        return builtins.open(folder / path, *args, **kwargs)
+        if not folders:
+            folders.append(Path(stack.enter_context(tempfile.TemporaryDirectory())))
+        return builtins.open(folders[0] / path, *args, **kwargs)
 
     return bound

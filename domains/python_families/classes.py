@@ -140,10 +140,8 @@ def filtered_bag(rng: Random) -> Draft:
 def text_form(rng: Random) -> Draft:
     name = rng.choice(("Point", "Pair", "Spot", "Cell"))
     a, b = rng.sample(FIELDS, 2)
-    between, before, after = (
-        rng.choice((", ", " / ", " x ", "-", ": ", "|")),
-        *rng.choice(("()", "[]", "<>", "{}", "##")),
-    )
+    between = rng.choice((", ", " / ", " x ", "-", ": ", "|"))
+    before, after = rng.choice((("(", ")"), ("[", "]"), ("<", ">"), ("{", "}"), ("#", "#")))
     shown = (
         (before + "{self." + a + "}" + between + "{self." + b + "}" + after)
         if before != "{"
@@ -270,7 +268,8 @@ def lookup_table(rng: Random) -> Draft:
         f"with a method `{method}(key, value)` that stores a value in a dict and a method `{getter}(key)` that returns "
         f"the stored value or {default!r} if there is none",
         f"class {name}:\n    def __init__(self):\n        self.data = {{}}\n\n    def {method}(self, key, value):\n"
-        f"        self.data[key] = value\n\n    def {getter}(self, key):\n        return self.data.get(key, {default!r})",
+        f"        self.data[key] = value\n\n    def {getter}(self, key):\n"
+        f"        return self.data.get(key, {default!r})",
         (default, method, getter),
         [
             (f"t = {name}()\nt.{method}('a', 1)\nt.{method}('b', 2)", f"t.{getter}({key!r})")

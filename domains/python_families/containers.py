@@ -54,7 +54,7 @@ def sum_multiples(rng: Random) -> Draft:
         f"returns the sum of the numbers that are divisible by {k} and {words} {limit}",
         f"return sum(n for n in numbers if n % {k} == 0 and n {sign} {limit})",
         (k, limit, sign),
-        each(values[2:9] + [limit + 1], [], [k], values, near(limit), [limit - limit % k] * 2, list(range(100))),
+        each([*values[2:9], limit + 1], [], [k], values, near(limit), [limit - limit % k] * 2, list(range(100))),
     )
 
 

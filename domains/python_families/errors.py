@@ -12,6 +12,11 @@ from domains.python_families.base import Draft, compare, each, family, function,
 errors = partial(family, "errors")
 
 DEFAULTS = (0, -1, None, "error", "none", "bad", 100, 99, "?", 1, 404, "invalid", "")
+TYPED_VALUES: dict[str, tuple[Any, ...]] = {
+    "int": (3, "3", None, 2.5, 0, -7, [1]),
+    "str": ("ab", 5, None, "", "é", b"x", ["a"]),
+    "list": ([1, 2], (1, 2), None, [], "ab", [0, 0], {1: 2}),
+}
 EXCEPTIONS = ("ValueError", "TypeError", "RuntimeError", "KeyError", "LookupError", "ArithmeticError")
 
 
@@ -97,11 +102,8 @@ def get_item(rng: Random) -> Draft:
 
 @errors("medium")
 def check_type(rng: Random) -> Draft:
-    kind, values = rng.choice(
-        (("int", (3, "3", None, 2.5, 0, -7, [1])), ("str", ("ab", 5, None, "", "é", b"x", ["a"])), ("list", ([1], "a")))
-    )
-    if kind == "list":
-        values = ([1, 2], (1, 2), None, [], "ab", [0, 0], {1: 2})
+    kind = rng.choice(sorted(TYPED_VALUES))
+    values = TYPED_VALUES[kind]
     factor, error = rng.randint(2, 12), rng.choice(EXCEPTIONS)
     return may_raise(
         function(

@@ -99,7 +99,8 @@ def read_column(rng: Random) -> Draft:
     return reader(
         rng,
         ("read_column", "get_column", "column", "load_column"),
-        f"splits each line of the file at path at {separator!r} and returns a list of the parts with index {column}{words}",
+        f"splits each line of the file at path at {separator!r} and returns a list of the parts "
+        f"with index {column}{words}",
         f"with open(path) as file:\n    return [{item} for line in file]",
         (separator, column, words),
         (table(3), "", table(1), table(9), table(4, 7), table(2).rstrip("\n"), table(20)),
@@ -137,7 +138,8 @@ def clean_lines(rng: Random) -> Draft:
     return reader(
         rng,
         ("read_lines", "load_lines", "get_lines", "clean_lines"),
-        f"returns a list of the lines of the file at path that {kind} with {prefix!r}, without surrounding spaces{words}",
+        f"returns a list of the lines of the file at path that {kind} with {prefix!r}, "
+        f"without surrounding spaces{words}",
         f"with open(path) as file:\n"
         f"    return [line.strip(){method} for line in file if {negation}line.startswith({prefix!r})]",
         (prefix, words, kind),

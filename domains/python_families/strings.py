@@ -111,7 +111,8 @@ def shorten_text(rng: Random) -> Draft:
     return function(
         rng.choice(("shorten", "truncate", "cut_text", "limit_text")),
         "text",
-        f"returns text if it has at most {limit} characters, otherwise its first {limit} characters followed by {tail!r}",
+        f"returns text if it has at most {limit} characters, otherwise its first {limit} characters "
+        f"followed by {tail!r}",
         f"if len(text) > {limit}:\n    return text[:{limit}] + {tail!r}\nreturn text",
         (limit, tail),
         each(word[: limit + 3], "", "a", word[:limit], word[: limit + 1], word[: limit - 1], word, "é" * (limit + 2)),
@@ -206,7 +207,8 @@ def swap_prefix(rng: Random) -> Draft:
     return function(
         rng.choice(("swap_prefix", "replace_start", "new_start")),
         "text",
-        f"returns text with the prefix {old!r} replaced by {new!r}, or text unchanged if it does not start with {old!r}",
+        f"returns text with the prefix {old!r} replaced by {new!r}, or text unchanged "
+        f"if it does not start with {old!r}",
         f"if text.startswith({old!r}):\n    return {new!r} + text[{len(old)}:]\nreturn text",
         (old, new),
         each(f"{old}name", "", old, "name", f"name{old}", f"{old}{old}x", old[:-1], f"{old}é"),
