@@ -1,7 +1,7 @@
 """Plots of a run as SVG, drawn once for light and once for dark pages.
 
 Guaranteed: the same summary gives the same bytes with the same matplotlib; no display, no date,
-no font file is needed (text is drawn as paths). Width is chosen for a phone: 4.6 inches.
+no font file is needed (text is drawn as paths). Width is chosen for a phone: 3.9 inches.
 """
 
 from __future__ import annotations
@@ -18,8 +18,14 @@ from matplotlib.figure import Figure
 from records.rundir import RunDirectory
 
 Json = Mapping[str, Any]
-WIDTH = 4.6
-STYLE = {"svg.hashsalt": "figures", "svg.fonttype": "path", "font.size": 9, "font.family": "DejaVu Sans"}
+WIDTH = 3.9
+STYLE: dict[str, Any] = {
+    "svg.hashsalt": "figures",
+    "svg.fonttype": "path",
+    "font.size": 9,
+    "font.family": "DejaVu Sans",
+    "text.parse_math": False,
+}
 
 
 @dataclass(frozen=True)
@@ -202,8 +208,9 @@ def _plot(name: str, title: str, alt: str, height: float, draw: Callable[[Axes, 
 
 def _svg(height: float, draw: Callable[[Axes, Palette], None], colours: Palette) -> str:
     names = ("text.color", "axes.labelcolor", "xtick.color", "ytick.color", "axes.edgecolor")
-    ink = {**dict.fromkeys(names, colours.text), "grid.color": colours.grid, "axes.axisbelow": True}
-    with matplotlib.rc_context({**STYLE, **ink}):
+    ink: dict[str, Any] = {**dict.fromkeys(names, colours.text), "grid.color": colours.grid, "axes.axisbelow": True}
+    style: Any = {**STYLE, **ink}
+    with matplotlib.rc_context(style):
         figure = Figure(figsize=(WIDTH, height), layout="constrained")
         axes = figure.add_subplot()
         axes.set_facecolor("none")

@@ -61,7 +61,9 @@ def sections(summary: Json, extras: Json) -> list[Section]:
 
 def arms_section(summary: Json) -> Section:
     """The student arms per split, with the constant baseline as the last row."""
-    tables = [arms_table(SPLIT_NAMES[name], split) for name, split in summary["splits"].items()]
+    tables: list[Table] = []
+    for name, split in summary["splits"].items():
+        tables += [arms_table(SPLIT_NAMES[name], split), *classes_table(SPLIT_NAMES[name], split)]
     folded = [families_table(SPLIT_NAMES[name], split) for name, split in summary["splits"].items()]
     words = [f"{arm}: {wording.ARM_WORDS[arm]}" for arm in _arms(summary) if arm in wording.ARM_WORDS]
     note = (
@@ -72,26 +74,44 @@ def arms_section(summary: Json) -> Section:
 
 
 def arms_table(caption: str, figures: Json) -> Table:
-    """Counts, accuracy and, where there are classes, balanced accuracy and recalls."""
-    labels = sorted({label for arm in figures["arms"].values() for label in arm["per_class"]})
-    columns = ["arm", "n", "correct", "unparsed", "truncated", "ungraded", "accuracy", "95% interval"]
-    columns += ["balanced", "95% interval", *(f"recall {label}" for label in labels)] if labels else []
-    rows = [_arm_row(arm, values, labels) for arm, values in figures["arms"].items()]
-    constant = figures["constant_baseline"]
+    """Counts and accuracy, per seed where an arm has several, with the constant answer last."""
+    arms, constant = figures["arms"], figures["constant_baseline"]
+    columns = ["arm", "n", "correct", "accuracy", "95% interval", "unparsed", "truncated", "ungraded"]
+    rows = [_arm_row(arm, values) for arm, values in arms.items()]
+    if any(len(values["seeds"]) > 1 for values in arms.values()):
+        columns.append("accuracy per seed")
+        rows = [[*row, _per_seed(values)] for row, values in zip(rows, arms.values(), strict=True)]
     if constant:
-        counts = [str(constant["n"]), str(constant["correct"]), "", "", "", percent(constant["accuracy"]), ""]
-        recalls = [percent(float(label == constant["class"])) for label in labels]
-        rows.append([f"always {constant['class']}", *counts, percent(1 / len(labels)) if labels else "", "", *recalls])
+        figures_of = [str(constant["n"]), str(constant["correct"]), percent(constant["accuracy"])]
+        rows.append([f"always {constant['class']}", *figures_of, *[""] * (len(columns) - 4)])
     return Table(caption, columns, rows)
 
 
-def _arm_row(arm: str, values: Json, labels: Sequence[str]) -> list[str]:
-    counts = [str(values[name]) for name in ("n", "correct", "unparsed", "truncated", "ungraded")]
-    row = [arm, *counts, percent(values["accuracy"]), span(values["ci95"])]
-    if labels:
-        recalls = [values["per_class"].get(label, {}).get("recall") for label in labels]
-        row += [percent(values["balanced_accuracy"]), span(values["balanced_ci95"]), *map(percent, recalls)]
-    return row
+def _arm_row(arm: str, values: Json) -> list[str]:
+    counts = [str(values[name]) for name in ("n", "correct")]
+    apart = [str(values[name]) for name in ("unparsed", "truncated", "ungraded")]
+    return [arm, *counts, percent(values["accuracy"]), span(values["ci95"]), *apart]
+
+
+def _per_seed(values: Json) -> str:
+    return ", ".join(percent(seed["accuracy"]) for seed in values["seeds"].values())
+
+
+def classes_table(caption: str, figures: Json) -> list[Table]:
+    """Balanced accuracy and recall per class; no table where the answer is no class."""
+    constant = figures["constant_baseline"]
+    labels = sorted({label for arm in figures["arms"].values() for label in arm["per_class"]})
+    if not labels or not constant:
+        return []
+    rows = []
+    for arm, values in figures["arms"].items():
+        recalls = [values["per_class"].get(label, {}) for label in labels]
+        shown = [f"{percent(r.get('recall'))} of {r.get('n', 0)}" for r in recalls]
+        rows.append([arm, percent(values["balanced_accuracy"]), span(values["balanced_ci95"]), *shown])
+    constants = [percent(float(label == constant["class"])) for label in labels]
+    rows.append([f"always {constant['class']}", percent(1 / len(labels)), "", *constants])
+    columns = ["arm", "balanced accuracy", "95% interval", *(f"recall of {label}" for label in labels)]
+    return [Table(f"{caption}: balanced accuracy", columns, rows)]
 
 
 def families_table(caption: str, figures: Json) -> Table:
@@ -140,23 +160,42 @@ def comparisons_table(caption: str, rows: Sequence[Json]) -> Table:
         "lost",
         "ungraded",
     ]
-    return Table(
-        caption,
-        columns,
-        [
-            [
-                row["a"],
-                "the constant answer" if row["b"] == CONSTANT else row["b"],
-                points(row["difference"]),
-                span(row["ci95"], signed=True),
-                p_text(row["p"]),
-                "" if row["b"] == CONSTANT else p_text(row["p_holm"]),
-                *(str(row[name]) for name in ("n", "wins", "losses", "ungraded")),
-            ]
-            for row in rows
-        ],
-        words=2,
-    )
+    return Table(caption, columns, [_comparison_row(row) for row in rows], words=2)
+
+
+def _comparison_row(row: Json, corrected: bool = True) -> list[str]:
+    constant = row["b"] == CONSTANT
+    return [
+        row["a"],
+        "the constant answer" if constant else row["b"],
+        points(row["difference"]),
+        span(row["ci95"], signed=True),
+        p_text(row["p"]),
+        p_text(row["p_holm"]) if corrected and not constant else "",
+        *(str(row[name]) for name in ("n", "wins", "losses", "ungraded")),
+    ]
+
+
+def lift_table(caption: str, suite: Json) -> Table:
+    """The learned strategy against its controls; the verdict rests on the corrected ones."""
+    columns = [
+        "against",
+        "difference, points",
+        "95% interval",
+        "Holm interval",
+        "p",
+        "p (Holm)",
+        "pairs",
+        "won",
+        "lost",
+    ]
+    rows = []
+    for row in suite["comparisons"] + suite["other_comparisons"]:
+        corrected = row in suite["comparisons"]
+        _, *cells = _comparison_row(row, corrected)
+        holm = span(row["ci_holm"], signed=True) if corrected else ""
+        rows.append([*cells[:3], holm, *cells[3:-1]])
+    return Table(caption, columns, rows)
 
 
 def attribution_table(caption: str, parts: Json) -> Table:
@@ -181,16 +220,23 @@ def strategy_section(summary: Json) -> Section | None:
     tables = []
     for model, suite in strategy["validators"].items():
         tables.append(arms_table(f"{model}: {suite['verdict']}", suite))
-        tables.append(comparisons_table(model, suite["comparisons"] + suite["other_comparisons"]))
+        tables.append(lift_table(f"{model}: the learned strategy against each arm", suite))
     bullets = [[b["id"], b["section"], b["text"], str(b["round"]), _origins(b["origin"])] for b in strategy["bullets"]]
     if bullets:
         tables.append(
             Table("Where each bullet came from", ["id", "section", "bullet", "round", "attempts"], bullets, 5)
         )
     leaks = strategy["leaks"]
-    paragraphs = [wording.strategy_line(strategy), _leak_line(leaks)] if strategy["text"] else []
+    paragraphs = [wording.strategy_line(strategy), _RULE] if strategy["validators"] else []
+    paragraphs += [_leak_line(leaks)] if strategy["text"] else []
     listed = [f"Leak: {leak['kind']} of {', '.join(leak['problem_ids'][:3])}: {leak['excerpt']}" for leak in leaks]
     return Section("The strategy", paragraphs, tables, listed, strategy["text"] or "", figures=["strategy_lift"])
+
+
+_RULE = (
+    "Supported means: better than none, placebo and one_shot, each with an interval above 0 and an exact p below "
+    "0.05 after Holm's correction over the three. The other arms are shown for comparison and decide nothing."
+)
 
 
 def _leak_line(leaks: Sequence[Json]) -> str:
@@ -210,7 +256,7 @@ def gate_section(summary: Json) -> Section | None:
     if not history:
         return None
     rows = [_gate_row(entry) for entry in history]
-    columns = ["round", "edits", "items", "won", "lost", "ungraded", "p (one-sided)", "alpha", "decision"]
+    columns = ["round", "decision", "edits", "items", "won", "lost", "ungraded", "p (one-sided)", "alpha"]
     edits = [
         [
             str(entry["round"]),
@@ -225,7 +271,7 @@ def gate_section(summary: Json) -> Section | None:
     ]
     folded = [Table("Proposed edits", ["round", "operation", "section", "text", "reason", "attempts"], edits, 6)]
     note = "An edit is kept only if a one-sided exact test on validation items that the reflection never saw says so."
-    return Section("The gate", [note], [Table("Rounds", columns, rows)], folded=folded if edits else ())
+    return Section("The gate", [note], [Table("Rounds", columns, rows, 2)], folded=folded if edits else ())
 
 
 def _gate_row(entry: Json) -> list[str]:
@@ -236,7 +282,7 @@ def _gate_row(entry: Json) -> list[str]:
         figures = [*counts, p_text(gate["p_value"]), f"{gate['alpha']:.3f}"]
     word = "kept" if entry["accepted"] else "not kept"
     note = f": {entry['note']}" if entry["note"] else ""
-    return [str(entry["round"]), str(len(entry["edits"])), *figures, word + note]
+    return [str(entry["round"]), word + note, str(len(entry["edits"])), *figures]
 
 
 def approval_section(summary: Json, extras: Json) -> Section | None:

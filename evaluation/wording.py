@@ -24,7 +24,7 @@ ARM_WORDS = {
 
 def percent(value: float | None) -> str:
     """A share as text, "–" where there is none."""
-    return "–" if value is None else f"{value:.1%}"
+    return "–" if value is None else f"{value:.1%}".replace("-", "−")
 
 
 def points(value: float | None) -> str:
