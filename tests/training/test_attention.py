@@ -1,0 +1,108 @@
+"""The flat forward with a shared prefix gives the loss and gradients of the ordinary forward."""
+
+import copy
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from peft import get_peft_model
+from torch import Tensor
+
+from records.config import TrainingConfig
+from tests.training.tiny import tiny_model
+from training.attention import NAME, Layout
+from training.batches import IGNORED, collate
+from training.fused import completion_loss, fuse
+from training.trainer import lora_config
+
+Row = dict[str, list[int]]
+
+
+def student(dtype: torch.dtype = torch.float32) -> Any:
+    model = get_peft_model(tiny_model(dtype), lora_config(TrainingConfig(rank=4)))
+    generator = torch.Generator().manual_seed(3)
+    for name, parameter in model.named_parameters():
+        if "lora_B" in name:
+            parameter.data = torch.randn(parameter.shape, generator=generator) * 0.1
+    return model
+
+
+def random_rows(prefix: int, prompts: list[int], completions: list[int]) -> list[Row]:
+    generator = torch.Generator().manual_seed(prefix)
+    common = torch.randint(0, 250, (prefix,), generator=generator).tolist()
+    rows = []
+    for i, (prompt, completion) in enumerate(zip(prompts, completions, strict=True)):
+        own = torch.randint(0, 250, (prompt + completion - 1,), generator=generator).tolist()
+        ids = [*common, i, *own]  # the token after the prefix differs between rows
+        rows.append({"input_ids": ids, "labels": [IGNORED] * (prefix + prompt) + ids[prefix + prompt :]})
+    return rows
+
+
+def ordinary(model: Any, rows: list[Row]) -> Tensor:
+    """One row at a time through the library's own modules."""
+    total = torch.zeros(())
+    for row in rows:
+        logits = model(input_ids=torch.tensor([row["input_ids"]])).logits[0, :-1].float()
+        total = total + F.cross_entropy(logits, torch.tensor(row["labels"][1:]), reduction="sum")
+    return total
+
+
+def flat(model: Any, rows: list[Row]) -> Tensor:
+    batch = collate(rows)
+    base = model.get_base_model()
+    hidden = base.get_decoder()(
+        input_ids=batch["input_ids"], position_ids=batch["position_ids"], layout=batch["layout"], use_cache=False
+    ).last_hidden_state[0]
+    targets = batch["labels"][0, batch["predictors"] + 1]
+    return completion_loss(hidden[batch["predictors"]], base.get_output_embeddings().weight, targets, chunk=5)
+
+
+def gradients(model: Any, loss: Tensor) -> dict[str, Tensor]:
+    loss.backward()
+    return {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
+
+
+@pytest.mark.parametrize(
+    ("prefix", "prompts", "completions"),
+    [
+        (9, [3, 3, 3], [4, 4, 4]),
+        (20, [1, 7, 2, 5, 3, 1], [9, 1, 4, 2, 6, 3]),  # more rows than one attention block, all lengths different
+        (0, [4, 2], [3, 5]),
+        (5, [6], [7]),  # a single row shares nothing
+    ],
+)
+def test_loss_and_gradients_equal_the_ordinary_forward(prefix: int, prompts: list[int], completions: list[int]) -> None:
+    rows = random_rows(prefix, prompts, completions)
+    plain = student()
+    fast = copy.deepcopy(plain)
+    fast.get_base_model().set_attn_implementation(NAME)
+    assert fuse(fast) == 2 * 7 + 2 * 2 + 1 + 2  # LoRA layers, norms, gates
+
+    expected, got = ordinary(plain, rows), flat(fast, rows)
+    torch.testing.assert_close(got, expected, rtol=1e-5, atol=1e-4)
+    wanted, seen = gradients(plain, expected), gradients(fast, got)
+    assert wanted.keys() == seen.keys() and len(wanted) == 2 * 14
+    for name, gradient in wanted.items():
+        torch.testing.assert_close(seen[name], gradient, rtol=1e-3, atol=2e-5 * float(gradient.abs().max()), msg=name)
+
+
+def test_shared_tokens_are_computed_once() -> None:
+    batch = collate(random_rows(50, [3] * 8, [5] * 8))
+    assert batch["layout"] == Layout(50, (8,) * 8)
+    assert batch["input_ids"].shape == (1, 50 + 8 * 8)
+
+
+def test_bf16_stays_close_to_fp32() -> None:
+    rows = random_rows(12, [4, 2, 3], [5, 6, 4])
+    exact = student()
+    rough = student(torch.bfloat16)
+    rough.get_base_model().set_attn_implementation(NAME)
+    fuse(rough)
+    expected, got = ordinary(exact, rows), flat(rough, rows)
+    assert got.dtype == torch.float32
+    torch.testing.assert_close(got, expected, rtol=2e-2, atol=0)
+    seen = gradients(rough, got)
+    for name, gradient in gradients(exact, expected).items():
+        assert seen[name].dtype == torch.float32  # the adapter keeps full precision
+        assert F.cosine_similarity(seen[name].flatten(), gradient.flatten(), dim=0) > 0.98, name
