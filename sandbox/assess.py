@@ -48,7 +48,7 @@ def assess(submission: Submission, ended: Ended) -> SubmissionVerdict:
     failed = next((index for index, word in enumerate(words) if word != "pass"), None)
     result = "pass" if failed is None else words[failed]
     evidence = "" if failed is None else _evidence(submission, failed, assessed[failed])
-    if ended.report["killed"] and failed is None:
+    if ended.report["killed"] and (failed is None or death.word == "result_limit"):
         result, evidence = death.word, death.got
     if ended.report["oom"] and result != "pass":
         result = "oom"

@@ -44,7 +44,8 @@ class JailTier:
         self.cgroups = _writable_cgroups()
         _sweep_cgroups(self.cgroups)
         try:
-            code, _, problem = await run(*self._walls(None), image.PYTHON, "-I", "-S", "-c", "pass", timeout_s=20)
+            trial = [*self._walls(None), image.PYTHON, "-I", "-S", "-c", "pass"]
+            code, _, problem = await run(*trial, timeout_s=20, env=environment())
         except OSError as error:
             raise TierUnavailable(f"{self.builder} cannot be started: {error}. Install bubblewrap") from None
         if code != 0:
@@ -61,7 +62,9 @@ class JailTier:
         if groups:
             command = ["/bin/sh", "-c", _ENTER, "jail", " ".join(map(str, groups)), *command]
         pipe = asyncio.subprocess.PIPE
-        return await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, stderr=pipe, close_fds=True)
+        return await asyncio.create_subprocess_exec(
+            *command, stdin=pipe, stdout=pipe, stderr=pipe, env=environment(), start_new_session=True, limit=1 << 20
+        )
 
     async def stop(self, process: asyncio.subprocess.Process, slot: int, serial: int) -> None:
         """Kill the walls; the kernel kills what is in the pid namespace with them."""
@@ -91,7 +94,14 @@ class JailTier:
         return [sys.executable, "-I", "-S", str(image.HERE / "launcher.py"), str(self.root), str(group or "")]
 
     def _bubblewrap(self, group: Path | None) -> list[str]:
-        command = ["bwrap", "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"]
+        command = [
+            shutil.which("bwrap") or "bwrap",
+            "--unshare-pid",
+            "--unshare-net",
+            "--unshare-ipc",
+            "--unshare-uts",
+            "--unshare-cgroup-try",
+        ]
         if os.getuid() != 0:
             command += ["--unshare-user", "--uid", "0", "--gid", "0"]
         command += ["--as-pid-1", "--die-with-parent", "--new-session", "--hostname", "sandbox"]

@@ -86,13 +86,12 @@ def _start_time(pid: int) -> str:
         return "none"
 
 
-async def run(*command: str, timeout_s: float = 60.0, stdin: bytes | None = None) -> tuple[int, str, str]:
+async def run(*command: str, timeout_s: float = 60.0, env: dict[str, str] | None = None) -> tuple[int, str, str]:
     """Run a host command: exit status, stdout, stderr. Raises WorkerLost on time-out, OSError if absent."""
-    source = asyncio.subprocess.PIPE if stdin is not None else asyncio.subprocess.DEVNULL
-    pipe = asyncio.subprocess.PIPE
-    process = await asyncio.create_subprocess_exec(*command, stdin=source, stdout=pipe, stderr=pipe)
+    source, pipe = asyncio.subprocess.DEVNULL, asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(*command, stdin=source, stdout=pipe, stderr=pipe, env=env)
     try:
-        out, err = await asyncio.wait_for(process.communicate(stdin), timeout_s)
+        out, err = await asyncio.wait_for(process.communicate(), timeout_s)
     except BaseException as error:
         if process.returncode is None:
             process.kill()

@@ -1,0 +1,263 @@
+"""Hostile and honest programs, each with the results that are right for it.
+
+Every attack is on a task whose right answer is 42 for `f(1)` and 43 for `f(2)`; the code never
+computes them, so nothing but the walls decides.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from sandbox import Limits, Submission, TestCase
+from sandbox.values import encode
+
+SHORT = Limits(cpu_s=0.5, wall_s=1.5, memory_mb=128)  # for those that wait
+PATIENT = Limits(cpu_s=0.3, wall_s=30, memory_mb=128)  # for those that compute, on a machine that may be busy
+WAITING = frozenset({"sleep", "stopped", "fork_bomb", "six_hungry_children"})
+
+
+class Program(NamedTuple):
+    """A candidate and the results that it may get."""
+
+    name: str
+    code: str
+    results: tuple[str, ...]
+
+
+def submission(name: str, code: str) -> Submission:
+    """The task above, with this code as the candidate."""
+    limits = SHORT if name in WAITING else PATIENT
+    tests = (TestCase(call="f(1)", expected=encode(42)), TestCase(call="f(2)", expected=encode(43)))
+    return Submission(id=name, code=code, tests=tests, entry_point="f", limits=limits)
+
+
+def in_call(body: str, before: str = "import os, sys") -> str:
+    """A candidate that does `body` inside the call and answers 0."""
+    lines = "\n    ".join(body.splitlines())
+    return f"{before}\ndef f(x):\n    {lines}\n    return 0\n"
+
+
+HONEST = "def f(x):\n    return 41 + x\n"
+WRONG = ("wrong_answer",)
+NO_GAIN = ("wrong_answer", "runtime_error")
+SYSCALL = "import ctypes, os\nlibc = ctypes.CDLL(None, use_errno=True)"
+
+# Nine cheats that need no knowledge of the task; all of them pass some public harness.
+CHEATS = (
+    Program(
+        "always_equal",
+        "class E(int):\n    def __eq__(s, o): return True\n    __hash__ = int.__hash__\ndef f(x): return E(0)",
+        ("bad_result",),
+    ),
+    Program("exit_in_call", in_call("sys.exit(0)"), ("early_exit",)),
+    Program("hard_exit_in_call", in_call("os._exit(0)"), ("early_exit",)),
+    Program("hard_exit_at_import", "import os\ndef f(x): return 0\nos._exit(0)", ("early_exit",)),
+    Program("markers", in_call("print('PASSED\\nOK\\n1 passed', flush=True)"), WRONG),
+    Program(
+        "patched_builtins",
+        "import builtins, json\njson.dumps = lambda *a, **k: '42'\nbuiltins.repr = lambda x: '42'\n"
+        "builtins.eval = lambda *a: 42\ndef f(x): return 0",
+        WRONG + ("bad_result", "runtime_error", "pass"),
+    ),
+    Program(
+        "patched_encoder",
+        "import sys\nfor m in list(sys.modules.values()):\n"
+        "    if hasattr(m, 'encode') and hasattr(m, 'parse'): m.encode = lambda *a, **k: 'T'\n"
+        "    if hasattr(m, 'same'): m.same = lambda *a: True\ndef f(x): return 0",
+        WRONG,
+    ),
+    Program(
+        "frames_and_gc",
+        "import gc, sys\ndef f(x):\n    frame = sys._getframe()\n    while frame:\n"
+        "        for v in frame.f_locals.values():\n            if isinstance(v, dict) and 'expected' in v: return 42\n"
+        "        frame = frame.f_back\n"
+        "    return 42 if any(isinstance(o, dict) and 'expected' in o for o in gc.get_objects()) else 0",
+        WRONG,
+    ),
+    Program(
+        "forged_frames",
+        "import os, struct\ndef f(x):\n    for fd in range(64):\n        for kind in (b'V', b'E', b'D', b'L'):\n"
+        "            try: os.write(fd, struct.pack('<cI', kind, 1) + b'T')\n"
+        "            except OSError: pass\n    return 0",
+        WRONG,
+    ),
+)
+
+EXITS = (
+    Program("exit_at_import", "import sys\ndef f(x): return 0\nsys.exit(0)", ("early_exit",)),
+    Program("close_descriptors", in_call("os.closerange(0, 256)"), ("early_exit",)),
+    Program("kill_itself", in_call("os.kill(os.getpid(), 9)"), ("crash",)),
+    Program("segfault", in_call("import ctypes\nctypes.string_at(0)"), ("crash",)),
+    Program("kill_everybody", in_call("os.kill(-1, 9)"), ("runtime_error",)),
+    Program("recursion", "def f(x): return f(x)", ("runtime_error",)),
+    Program("inet_socket", in_call("import socket\nsocket.create_connection(('1.1.1.1', 53), 1)"), ("runtime_error",)),
+    Program("syntax", "def f(x) return 0", ("syntax_error",)),
+    Program("null_byte", "def f(x): return 0\0", ("syntax_error",)),
+    Program("lone_surrogate_code", "x = '\ud800'\ndef f(x): return 0", ("syntax_error",)),
+    Program("no_entry", "def g(x): return 0", ("missing_entry",)),
+    Program("raises", in_call("raise KeyError('no\\x1b[31m')"), ("runtime_error",)),
+)
+
+RESULTS = (
+    Program(
+        "infinite_iter",
+        "class L(list):\n    def __iter__(s):\n        while True: yield 1\ndef f(x): return L()",
+        ("bad_result",),
+    ),
+    Program("surrogate", "def f(x): return '\\ud800'", ("bad_result",)),
+    Program("deep", "def f(x):\n    a = []\n    for _ in range(900): a = [a]\n    return a", ("bad_result",)),
+    Program("cycle", "def f(x):\n    a = []\n    a.append(a)\n    return a", ("bad_result",)),
+    Program("nan", "def f(x): return float('nan')", ("bad_result",)),
+    Program("function", "def f(x): return f", ("bad_result",)),
+    Program(
+        "forged_deep_frame",
+        "import os, struct\nt = b'l1:' * 100000\nos.write(3, struct.pack('<cI', b'L', 0))\n"
+        "os.write(3, struct.pack('<cI', b'V', len(t)) + t)\ndef f(x): return 0",
+        ("bad_result",),
+    ),
+    Program(
+        "forged_length",
+        "import os, struct\ndef f(x):\n    os.write(3, struct.pack('<cI', b'V', 1 << 31))\n    return 0",
+        ("early_exit",),
+    ),
+    Program("giant_integer", "def f(x): return 1 << 50_000_000", ("result_limit", "bad_result")),
+    Program("huge_result", "def f(x): return 'x' * 50_000_000", ("result_limit",)),
+    Program("result_flood", "import os\ndef f(x):\n    while True: os.write(3, bytes(65536))", ("result_limit",)),
+    Program("stdout_flood", "def f(x):\n    while True: print('x' * 1000)", ("output_limit",)),
+    Program("stderr_flood", "import os\ndef f(x):\n    while True: os.write(2, bytes(4096))", ("output_limit",)),
+)
+
+RESOURCES = (
+    Program("busy", "def f(x):\n    while True: pass", ("timeout_cpu",)),
+    Program("sleep", "import time\ndef f(x): time.sleep(60)", ("timeout_wall",)),
+    Program(
+        "ignored_signals",
+        "import signal\nfor s in range(1, 65):\n    try: signal.signal(s, signal.SIG_IGN)\n"
+        "    except (OSError, ValueError): pass\ndef f(x):\n    while True: pass",
+        ("timeout_cpu",),
+    ),
+    Program("stopped", in_call("os.kill(os.getpid(), 19)"), ("timeout_wall",)),
+    Program("power", "def f(x): return 9 ** 9 ** 9", ("timeout_cpu", "memory")),
+    Program(
+        "fork_bomb",
+        "import os\ndef f(x):\n    while True:\n        try: os.fork()\n        except OSError: pass",
+        ("timeout_cpu", "timeout_wall", "oom"),
+    ),
+    Program("four_gigabytes", "def f(x): return len(bytearray(4 << 30))", ("memory",)),
+    Program("long_list", "def f(x): return len([0] * 10**10)", ("memory",)),
+    Program(
+        "six_hungry_children",
+        "import os, time\ndef f(x):\n    for _ in range(6):\n        if os.fork() == 0:\n"
+        "            a = bytearray(150 << 20)\n            for i in range(0, len(a), 4096): a[i] = 1\n"
+        "            time.sleep(60)\n    time.sleep(60)",
+        ("oom", "memory", "timeout_wall"),
+    ),
+    Program(
+        "gigabyte_of_files",
+        "def f(x):\n    try:\n        for n in range(1000):\n"
+        "            with open('/tmp/%d' % n, 'wb') as h: h.write(bytes(1 << 20))\n    except OSError: return 0",
+        NO_GAIN,
+    ),
+    Program("inode_bomb", in_call("for n in range(100000): open('/tmp/%d' % n, 'w').close()"), ("runtime_error",)),
+    Program(
+        "thread_bomb",
+        in_call("import threading, time\nfor _ in range(1000): threading.Thread(target=time.sleep, args=(9,)).start()"),
+        ("runtime_error",),
+    ),
+)
+
+PRIVILEGES = (
+    Program("kill_init", in_call("os.kill(1, 9)"), NO_GAIN),
+    Program("stop_init", in_call("os.kill(1, 19)"), NO_GAIN),
+    Program("read_init", in_call("open('/proc/1/mem', 'rb').read(1)"), NO_GAIN),
+    Program("init_descriptors", in_call("[open('/proc/1/fd/%d' % n, 'wb') for n in range(9)]"), NO_GAIN),
+    Program("init_environment", in_call("open('/proc/1/environ').read()"), NO_GAIN),
+    Program("limit_init", in_call("import resource\nresource.prlimit(1, resource.RLIMIT_CPU, (1, 1))"), NO_GAIN),
+    Program("pin_init", in_call("os.sched_setaffinity(1, {0})"), NO_GAIN),
+    Program("become_root", in_call("os.setuid(0)"), NO_GAIN),
+    Program("write_root", in_call("open('/owned', 'w')"), NO_GAIN),
+    Program("write_worker", in_call("open('/sandbox/child.py', 'a')"), NO_GAIN),
+    Program("lower_oom_score", in_call("open('/proc/self/oom_score_adj', 'w').write('-900')"), NO_GAIN),
+    Program("execute_python", in_call("os.execv(sys.executable, ['python', '-c', ''])"), NO_GAIN),
+    Program(
+        "execute_from_tmp",
+        in_call(
+            "open('/tmp/x', 'w').write('#!/python/bin/python3')\nos.chmod('/tmp/x', 0o755)\nos.execv('/tmp/x', ['x'])"
+        ),
+        NO_GAIN,
+    ),
+    *(
+        Program(
+            f"syscall_{name}",
+            f"{SYSCALL}\ndef f(x):\n    return 42 if libc.syscall({arguments}) != -1 else 0",
+            WRONG,
+        )
+        for name, arguments in (
+            ("ptrace_traceme", "101, 0, 0, 0, 0"),
+            ("ptrace_attach", "101, 16, 1, 0, 0"),
+            ("process_vm_readv", "310, 1, 0, 0, 0, 0, 0"),
+            ("unshare_user", "272, 0x10000000"),
+            ("clone_newuser", "56, 0x10000011, 0, 0, 0, 0"),
+            ("mount", "165, b'none', b'/tmp', b'tmpfs', 0, 0"),
+            ("bpf", "321, 0, 0, 0"),
+            ("keyctl", "250, 0, -3, 1"),
+            ("io_uring_setup", "425, 1, ctypes.create_string_buffer(512)"),
+            ("shmget", "29, 77, 4096, 0o1666"),
+            ("mq_open", "240, b'q', 0o102, 0o666, 0"),
+            ("memfd_create", "319, b'm', 0"),
+            ("pidfd_getfd", "438, 3, 0, 0"),
+            ("userfaultfd", "323, 0"),
+            ("perf_event_open", "298, 0, 0, -1, -1, 0"),
+        )
+    ),
+)
+
+# Honest programs, and ones that are right but untidy.
+PASSING = (
+    Program("honest", HONEST, ("pass",)),
+    Program(
+        "asyncio",
+        "import asyncio\nasync def g(x):\n    await asyncio.sleep(0)\n    return 41 + x\n"
+        "def f(x): return asyncio.run(g(x))",
+        ("pass",),
+    ),
+    Program(
+        "thread_pool",
+        "from concurrent.futures import ThreadPoolExecutor\ndef f(x):\n    with ThreadPoolExecutor(4) as pool:\n"
+        "        return sum(pool.map(int, [40, 1, x]))",
+        ("pass",),
+    ),
+    Program(
+        "dataclass",
+        "from dataclasses import dataclass\n@dataclass\nclass P:\n    x: int\ndef f(x): return 41 + P(x).x",
+        ("pass",),
+    ),
+    Program(
+        "library",
+        "import decimal, fractions, heapq, re, tempfile\ndef f(x):\n"
+        "    with tempfile.TemporaryFile('w+') as h:\n        h.write('41'); h.seek(0)\n"
+        "        return int(re.match('4.', h.read())[0]) + int(fractions.Fraction(x)) + int(decimal.Decimal(0))",
+        ("pass",),
+    ),
+    Program(
+        "deep_recursion",
+        "import sys\nsys.setrecursionlimit(6000)\ndef g(n): return 0 if n == 0 else 1 + g(n - 1)\n"
+        "def f(x): return 41 + x + g(5000) - 5000",
+        ("pass",),
+    ),
+    Program("main_guard", HONEST + "if __name__ == '__main__':\n    raise SystemExit(1)\n", ("pass",)),
+    Program(
+        "live_thread",
+        "import threading, time\nthreading.Thread(target=time.sleep, args=(60,)).start()\n" + HONEST,
+        ("pass",),
+    ),
+    Program(
+        "daemon",
+        "import os, time\nif os.fork() == 0:\n    os.setsid()\n    if os.fork() == 0:\n        time.sleep(60)\n    os._exit(0)\n"
+        + HONEST,
+        ("pass",),
+    ),
+    Program("sleeping_atexit", "import atexit, time\natexit.register(time.sleep, 60)\n" + HONEST, ("pass",)),
+)
+
+ALL = CHEATS + EXITS + RESULTS + RESOURCES + PRIVILEGES + PASSING

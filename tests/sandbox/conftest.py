@@ -1,0 +1,23 @@
+"""Which tiers this machine offers."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+
+from sandbox.docker_tier import DockerTier
+from sandbox.jail_tier import JailTier
+from sandbox.nouns import TierUnavailable, WorkerLost
+
+TIERS = ("jail", "docker")
+
+
+@functools.cache
+def problem_with(tier: str) -> str | None:
+    """Why a tier cannot be tested here; None if it can."""
+    kind = {"docker": DockerTier, "jail": JailTier}[tier]
+    try:
+        asyncio.run(kind().prepare())
+    except (TierUnavailable, WorkerLost) as problem:
+        return f"{tier}: {problem}"
+    return None

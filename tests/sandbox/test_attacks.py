@@ -1,0 +1,108 @@
+"""Every attack gets the right word, gains nothing, and leaves the next submission untouched."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+
+import pytest
+
+from sandbox import Sandbox, Submission, SubmissionVerdict, TestCase
+from sandbox.values import encode
+from tests.sandbox import attacks
+from tests.sandbox.conftest import TIERS, problem_with
+
+LEFT_SOMETHING = ("live_thread", "daemon")
+
+
+async def _judge_all(tier: str) -> dict[str, tuple[SubmissionVerdict, SubmissionVerdict]]:
+    """Each program, and an honest one right after it on the same worker."""
+    verdicts = {}
+    async with Sandbox.open(tier, slots=1) as sandbox:
+        for program in attacks.ALL:
+            verdict = await sandbox.judge(attacks.submission(program.name, program.code))
+            probe = await sandbox.judge(attacks.submission("probe", attacks.HONEST))
+            verdicts[program.name] = (verdict, probe)
+    return verdicts
+
+
+@functools.cache
+def verdicts(tier: str) -> dict[str, tuple[SubmissionVerdict, SubmissionVerdict]]:
+    """All verdicts of one tier, judged once."""
+    problem = problem_with(tier)
+    if problem is not None:
+        pytest.skip(problem)
+    return asyncio.run(_judge_all(tier))
+
+
+@pytest.mark.parametrize("tier", TIERS)
+@pytest.mark.parametrize("program", attacks.ALL, ids=lambda program: program.name)
+def test_program_gets_its_word_and_the_next_one_is_judged(tier: str, program: attacks.Program) -> None:
+    verdict, probe = verdicts(tier)[program.name]
+    assert verdict.result in program.results, verdict
+    assert verdict.passed == (verdict.result == "pass")
+    assert probe.passed, probe
+    assert len(verdict.tests) == 2
+    assert verdict.tier == tier
+    assert verdict.evidence.isprintable() or set(verdict.evidence) & set("\n")
+    assert "\x1b" not in verdict.evidence
+    assert len(verdict.evidence) <= 450
+
+
+@pytest.mark.parametrize("tier", TIERS)
+def test_generic_cheats_pass_nothing(tier: str) -> None:
+    passed = [cheat.name for cheat in attacks.CHEATS if verdicts(tier)[cheat.name][0].passed]
+    assert len(attacks.CHEATS) == 9
+    assert passed == []
+
+
+@pytest.mark.parametrize("tier", TIERS)
+@pytest.mark.parametrize("name", LEFT_SOMETHING)
+def test_leftovers_are_counted(tier: str, name: str) -> None:
+    assert verdicts(tier)[name][0].leftovers >= 1
+    assert verdicts(tier)["honest"][0].leftovers == 0
+
+
+PLANT = """
+import os
+def plant():
+    open('/tmp/note', 'w').write('secret')
+    os.environ['NOTE'] = 'secret'
+    os.symlink('/sandbox', '/tmp/link')
+    os.symlink('/', '/tmp/root')
+    os.mkdir('/tmp/closed')
+    open('/tmp/closed/file', 'w').close()
+    os.chmod('/tmp/closed', 0)
+    path = '/tmp'
+    for n in range(200):
+        path += '/' + 'd' * 15
+        os.mkdir(path)
+    for place in ('/dev/shm', '/dev/mqueue', '/run', '/var/tmp', '/dev'):
+        try:
+            open(place + '/note', 'w').close()
+        except OSError:
+            pass
+    return True
+"""
+LOOK = """
+import os
+def look():
+    found = sorted(os.listdir('/tmp'))
+    found += [p for p in ('/dev/shm', '/dev/mqueue', '/run', '/var/tmp', '/dev') if os.path.exists(p + '/note')]
+    return found + [name for name in os.environ if name == 'NOTE']
+"""
+STICKY = "import os\ndef plant():\n    os.mkdir('/tmp/s')\n    os.chmod('/tmp/s', 0o1777)\n    open('/tmp/s/x', 'w').close()\n    return True\n"
+
+
+@pytest.mark.parametrize("tier", TIERS)
+@pytest.mark.parametrize("plant", [PLANT, STICKY], ids=["everything", "sticky"])
+async def test_nothing_is_visible_to_the_next_submission(tier: str, plant: str) -> None:
+    if (problem := problem_with(tier)) is not None:
+        pytest.skip(problem)
+    planting = Submission(id="plant", code=plant, tests=(TestCase(call="plant()", expected=encode(True)),))
+    looking = Submission(id="look", code=LOOK, tests=(TestCase(call="look()", expected=encode([])),))
+    async with Sandbox.open(tier, slots=1) as sandbox:
+        first = await sandbox.judge(planting)
+        second = await sandbox.judge(looking)
+    assert first.passed, first
+    assert second.passed, second
