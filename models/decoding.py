@@ -2,10 +2,8 @@
 
 Guaranteed: a row's random numbers depend only on its seed, never on its neighbours; a row ends at
 its first end token ("stop") or at its token limit ("length"); finished rows leave the batch, and
-waiting ones take their place. Not guaranteed: that a row's text is bit-equal to the same row
-generated alone. Matrix products of another batch size round differently, which in bf16 flips a
-token now and then where two are almost equally likely (benchmarks/generation.py measures how
-often).
+waiting ones take their place. Whether a row's text is the same as if it were generated alone is
+up to the backend: `models.fast_llama` says where it is.
 """
 
 from __future__ import annotations

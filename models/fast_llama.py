@@ -6,9 +6,13 @@ and a shared beginning of all prompts (a strategy, a system message) that is com
 once and read once per step for all rows together; its attention is merged with that of the rows'
 own part by their log-sum-exps, which is exact up to rounding.
 
-Guaranteed: the same model as transformers' up to rounding (tested). Not guaranteed: support for
-sliding windows or unusual position encodings; `supports` says so beforehand. The shared beginning
-is used on CPUs only.
+Guaranteed: the same model as transformers' up to rounding (tested). On a CPU with bf16, a row's
+logits have the same bits whatever rows are beside it (tested): the kernels round differently for
+small and odd shapes, so every matrix product here has 64 to 128 rows, prompts are padded to
+multiples of 32 by their own length only, and the cache is read in multiples of 32. Not guaranteed:
+equal bits on another kind of CPU, on GPUs, or with and without a shared beginning; sliding windows
+and unusual position encodings (`supports` says so beforehand). The shared beginning is used on
+CPUs only.
 """
 
 from __future__ import annotations
@@ -21,7 +25,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-MIN_SHARED = 24  # tokens; a shorter common beginning is not worth a separate attention
+MIN_SHARED = 32  # tokens; a shorter common beginning is not worth a separate attention
+_BUCKET = 32  # prompts and the part of the cache that is read are padded to multiples of this
+_ROWS = 64  # every matrix product has at least so many rows, and at most twice as many
 _GROW = 128  # places by which the cache grows
 _CHUNK = 4096  # prompt tokens computed together
 _REFINED = 4  # likeliest tokens whose logits are computed again in fp32
@@ -44,8 +50,24 @@ def _linear(weight: Tensor, bias: Tensor | None) -> Linear:
     """x -> x W^T + b, with the weight prepacked where oneDNN can."""
     if weight.device.type == "cpu" and torch.backends.mkldnn.is_available():
         packed = torch.ops.mkldnn._reorder_linear_weight(weight.contiguous(), 64)
-        return lambda x: torch.ops.mkldnn._linear_pointwise(x, packed, bias, "none", [], "")
+        return lambda x: _in_even_parts(
+            lambda y: torch.ops.mkldnn._linear_pointwise(y, packed, bias, "none", [], ""), x
+        )
     return lambda x: F.linear(x, weight, bias)
+
+
+def _in_even_parts(product: Linear, x: Tensor) -> Tensor:
+    """Apply a row-wise product to parts of 64 to 128 rows: there its rounding does not depend on the shape."""
+    flat = x.reshape(-1, x.shape[-1])
+    if _ROWS <= len(flat) <= 2 * _ROWS:
+        return product(flat).view(*x.shape[:-1], -1)
+    parts = [product(_padded(part))[: len(part)] for part in flat.split(2 * _ROWS)]
+    return torch.cat(parts).view(*x.shape[:-1], -1)
+
+
+def _padded(x: Tensor) -> Tensor:
+    """At least 64 rows, the added ones zero."""
+    return x if len(x) >= _ROWS else F.pad(x, (0, 0, 0, _ROWS - len(x)))
 
 
 def _joined(modules: Sequence[Any]) -> Linear:
@@ -122,7 +144,7 @@ class LlamaWeights:
         if self.dtype == torch.float32:
             return logits
         best = logits.topk(_REFINED, -1).indices
-        exact = torch.einsum("rh,rkh->rk", x, self.head_weight[best].float())
+        exact = (x[:, None] * self.head_weight[best].float()).sum(-1)
         return logits.scatter_(1, best, exact)
 
 
@@ -148,18 +170,34 @@ def _merge(a: Tensor, lse_a: Tensor, b: Tensor, lse_b: Tensor) -> Tensor:
 
 
 def _attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor, shared: tuple[Tensor, Tensor] | None) -> Tensor:
-    """q (rows, kv_heads, queries, dim) over own keys (rows, kv_heads, n, dim) and shared ones."""
+    """Prompt: q (rows, kv_heads, queries, dim) over own keys (rows, kv_heads, n, dim) and shared ones."""
     if q.device.type != "cpu":
         return F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
     own, lse_own = _flash(q, k, v, mask)
     if shared is None:
         return own
-    rows, heads, queries, dim = q.shape
-    flat = q.transpose(0, 1).reshape(1, heads, rows * queries, dim)
-    out, lse = _flash(flat, *shared, None)
-    out = out.view(heads, rows, queries, dim).transpose(0, 1)
-    lse = lse.view(heads, rows, queries).transpose(0, 1)
+    out, lse = _flash(q, shared[0].expand(len(q), -1, -1, -1), shared[1].expand(len(q), -1, -1, -1), None)
     return _merge(out, lse, own, lse_own)
+
+
+def _attend_step(q: Tensor, k: Tensor, v: Tensor, mask: Tensor, shared: tuple[Tensor, Tensor] | None) -> Tensor:
+    """One token: as `_attend`, with the shared keys read once for all rows of q.
+
+    q may have more rows than k: padding, whose attention is zero or of no account.
+    """
+    rows, heads, queries, dim = q.shape
+    real = len(k)
+    if q.device.type != "cpu":
+        own = F.scaled_dot_product_attention(q[:real], k, v, attn_mask=mask)
+        return F.pad(own, (0, 0, 0, 0, 0, 0, 0, rows - real))
+    own, lse_own = _flash(q[:real], k, v, mask)
+    if shared is not None:
+        flat = q.transpose(0, 1).reshape(1, heads, rows * queries, dim)
+        out, lse = _flash(flat, *shared, None)
+        out = out.view(heads, rows, queries, dim).transpose(0, 1)[:real]
+        lse = lse.view(heads, rows, queries).transpose(0, 1)[:real]
+        own = _merge(out, lse, own, lse_own)
+    return F.pad(own, (0, 0, 0, 0, 0, 0, 0, rows - real))
 
 
 class LlamaBackend:
@@ -192,17 +230,16 @@ class LlamaBackend:
         first = len(self.lengths)
         lengths = torch.tensor([len(tokens) for tokens in own], device=self.w.device)
         self.lengths = torch.cat([self.lengths, lengths])
-        self._reserve(len(self.lengths), int(self.lengths.max()) + 1)
+        self._reserve(len(self.lengths), max(_bucket(len(tokens)) for tokens in own))
         states = torch.empty(len(own), self.w.embedding.shape[1], device=self.w.device)
         for group in _chunks([len(tokens) for tokens in own]):
-            padded = torch.nn.utils.rnn.pad_sequence([torch.tensor(own[i]) for i in group], batch_first=True)
-            state, keys, values = self._prompt(padded.to(self.w.device))
+            state, keys, values = self._prompt(_block([own[i] for i in group]))
             places = torch.tensor([first + i for i in group], device=self.w.device)
             for layer, (key, value) in enumerate(zip(keys, values, strict=True)):
                 self.keys[layer][places, :, : key.shape[2]] = key
                 self.values[layer][places, :, : value.shape[2]] = value
             states[group] = state[torch.arange(len(group)), lengths[group] - 1]
-        return self.w.logits(states)
+        return self._logits(states)
 
     @torch.inference_mode()
     def _prompt(self, tokens: Tensor, want_state: bool = True) -> tuple[Tensor, list[Tensor], list[Tensor]]:
@@ -229,6 +266,10 @@ class LlamaBackend:
             x = w.finish(layer, x, out)
         return x, keys, values
 
+    def _logits(self, states: Tensor) -> Tensor:
+        """Logits of the rows' states, computed in a block of full size."""
+        return self.w.logits(_padded(states))[: len(states)]
+
     def _shared_of(self, layer: int) -> tuple[Tensor, Tensor] | None:
         return (self.shared.keys[layer], self.shared.values[layer]) if self.shared else None
 
@@ -236,25 +277,25 @@ class LlamaBackend:
     def step(self, tokens: Tensor) -> Tensor:
         """One token more for every row."""
         w = self.w
-        longest = int(self.lengths.max()) + 1
-        self._reserve(len(self.lengths), longest)
-        x = w.embedding[tokens.to(w.device)].float()
-        rotation = w.rotation(self.lengths + self._offset)
-        beyond = torch.arange(longest, device=w.device) > self.lengths[:, None]
+        real, places = len(tokens), _bucket(int(self.lengths.max()) + 1)
+        self._reserve(real, places)
+        x = _padded(w.embedding[tokens.to(w.device)].float())
+        rotation = w.rotation(F.pad(self.lengths, (0, len(x) - real)) + self._offset)
+        beyond = torch.arange(places, device=w.device) > self.lengths[:, None]
         mask = torch.zeros(beyond.shape, dtype=w.dtype, device=w.device).masked_fill_(beyond, float("-inf"))
         groups = w.heads // w.kv_heads
         mask = mask[:, None, None].expand(-1, 1, groups, -1)
-        rows = torch.arange(len(tokens), device=w.device)
+        rows = torch.arange(real, device=w.device)
         for index, layer in enumerate(w.layers):
             q, k, v = w.project(layer, x, rotation)
             keys, values = self.keys[index], self.values[index]
-            keys[rows, :, self.lengths] = k
-            values[rows, :, self.lengths] = v
+            keys[rows, :, self.lengths] = k[:real]
+            values[rows, :, self.lengths] = v[:real]
             q = q.unflatten(1, (w.kv_heads, groups))
-            out = _attend(q, keys[:, :, :longest], values[:, :, :longest], mask, self._shared_of(index))
+            out = _attend_step(q, keys[:, :, :places], values[:, :, :places], mask, self._shared_of(index))
             x = w.finish(layer, x, out.flatten(1))
         self.lengths = self.lengths + 1
-        return w.logits(x)
+        return self._logits(x[:real])
 
     def keep(self, rows: list[int]) -> None:
         """Drop all rows but these."""
@@ -286,11 +327,23 @@ def _enlarged(cache: Tensor, rows: int, places: int) -> Tensor:
     return bigger
 
 
+def _bucket(length: int) -> int:
+    """The length, rounded up."""
+    return -(-length // _BUCKET) * _BUCKET
+
+
+def _block(rows: list[list[int]]) -> Tensor:
+    """Token rows of one bucket, padded on the right: (rows, bucket)."""
+    width = _bucket(max(map(len, rows)))
+    return torch.tensor([row + [0] * (width - len(row)) for row in rows])
+
+
 def _chunks(lengths: list[int]) -> list[list[int]]:
-    """Indices in groups of similar length whose padded size stays within a budget."""
+    """Indices in groups of one bucket whose padded size stays within a budget."""
     groups: list[list[int]] = []
     for index in sorted(range(len(lengths)), key=lambda i: lengths[i]):
-        if groups and (len(groups[-1]) + 1) * lengths[index] <= _CHUNK:
+        bucket = _bucket(lengths[index])
+        if groups and _bucket(lengths[groups[-1][0]]) == bucket and (len(groups[-1]) + 1) * bucket <= _CHUNK:
             groups[-1].append(index)
         else:
             groups.append([index])

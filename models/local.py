@@ -2,9 +2,11 @@
 
 Guaranteed: one worker thread per model generates, so calls are safe from any thread or event
 loop; requests for one adapter are batched, those with the same system message share its
-computation; greedy replies do not depend on seeds, sampled ones only on their own seed (both up to
-the rounding that `models.decoding` describes). `release()` frees the memory; the next request
-loads the model again. Not guaranteed: a deadline. A reply takes as long as its tokens take.
+computation. A reply depends on its messages, limits, temperature and seed only, not on what is
+generated beside it, for models and machines where `models.fast_llama` keeps that promise; else
+rounding may flip a token where two are almost equally likely. `release()` frees the memory; the
+next request loads the model again. Not guaranteed: a deadline. A reply takes as long as its tokens
+take.
 """
 
 from __future__ import annotations
@@ -33,7 +35,7 @@ from models.generic_decoder import TransformersBackend
 from models.lora import AdapterError, LoraSwitch
 from records.nouns import Message
 
-_SHARING_ROWS = 8  # so many requests with one system message are worth a batch of their own
+_PROBE_EVERY = 5.0  # seconds between two looks at how many threads are fastest
 _LINGER = 0.01  # seconds without a new request after which a batch starts
 _TOKEN_LIMIT = 98_304  # places in the cache of one batch (about 23 kB each for the embedded model)
 _ROLES: dict[str, Literal["system", "user", "assistant"]] = {"human": "user", "ai": "assistant", "system": "system"}
@@ -63,12 +65,8 @@ class _Job:
     seed: int
     future: Future[Generation] = field(default_factory=Future)
     row: Row | None = None
+    shared: tuple[int, ...] = ()
     error: LocalModelError | None = None
-
-    @property
-    def system(self) -> str:
-        """The system message: requests that share it are generated together."""
-        return self.messages[0].content if self.messages and self.messages[0].role == "system" else ""
 
     @property
     def ready_row(self) -> Row:
@@ -86,10 +84,6 @@ class _Job:
     def places(self) -> int:
         """Places in the key-value cache that the request may need."""
         return len(self.prompt) + self.ready_row.max_new
-
-    def begins_with(self, tokens: Sequence[int]) -> bool:
-        """The prompt begins with these tokens and has some of its own."""
-        return len(self.prompt) > len(tokens) and self.prompt[: len(tokens)] == list(tokens)
 
     def startable(self) -> bool:
         """Nobody cancelled it and nothing is wrong with it; a wrong one gets its error here."""
@@ -130,6 +124,9 @@ class _Loaded:
         self.lora = LoraSwitch(self.model)
         self.ends = _end_tokens(self.model, self.tokenizer)
         self.context = int(getattr(self.model.config, "max_position_embeddings", 2048))
+        self._shared: dict[str, tuple[int, ...]] = {}
+        self._threads = torch.get_num_threads()
+        self._probed = float("-inf")
         self.fast = supports(self.model.config)
         self.weights = LlamaWeights(self.model) if self.fast else None
 
@@ -139,7 +136,7 @@ class _Loaded:
             self.weights = None  # before the new ones are packed: half the memory
             self.weights = LlamaWeights(self.model)
 
-    def backend(self, shared: list[int]) -> Backend:
+    def backend(self, shared: Sequence[int]) -> Backend:
         """An empty batch."""
         if self.weights is not None:
             return LlamaBackend(self.weights, shared)
@@ -154,11 +151,47 @@ class _Loaded:
         turns = [{"role": message.role, "content": self._defused(message.content)} for message in messages]
         return cast(list[int], self.tokenizer.apply_chat_template(turns, add_generation_prompt=True, return_dict=False))
 
+    def shared(self, messages: Sequence[Message]) -> tuple[int, ...]:
+        """The tokens with which every conversation with this system message begins; () if few.
+
+        They depend on the system message alone, so that a request is computed in the same way
+        whoever shares its batch.
+        """
+        if not self.fast or messages[0].role != "system":
+            return ()
+        system = messages[0].content
+        if system not in self._shared:
+            if len(self._shared) > 64:
+                self._shared.clear()
+            variants = [self.render([messages[0], Message(role="user", content=text)]) for text in ("a", "1 b")]
+            found = common_beginning(variants)
+            self._shared[system] = tuple(found) if len(found) >= MIN_SHARED else ()
+        return self._shared[system]
+
+    def settle_threads(self) -> None:
+        """Use all cores or one, whichever is faster now: beside other work, threads wait for each other."""
+        if self.device.type != "cpu" or self._threads == 1 or time.monotonic() - self._probed < _PROBE_EVERY:
+            return
+        seconds = {count: _probe(count, self.model.dtype) for count in (1, self._threads)}
+        torch.set_num_threads(min(seconds, key=lambda count: seconds[count]))
+        self._probed = time.monotonic()
+
     def _defused(self, text: str) -> str:
         for token in self.tokenizer.all_special_tokens:
             if len(token) > 1 and token in text:
                 text = text.replace(token, f"{token[0]} {token[1:]}")
         return text
+
+
+def _probe(threads: int, dtype: torch.dtype) -> float:
+    """Seconds for some small matrix products."""
+    torch.set_num_threads(threads)
+    a, b = torch.ones(64, 576, dtype=dtype), torch.ones(1536, 576, dtype=dtype)
+    torch.nn.functional.linear(a, b)
+    started = time.perf_counter()
+    for _ in range(20):
+        torch.nn.functional.linear(a, b)
+    return time.perf_counter() - started
 
 
 def _end_tokens(model: Any, tokenizer: Any) -> frozenset[int]:
@@ -257,6 +290,8 @@ class LocalModel:
                 job.error = LocalModelError(
                     f"the prompt has {len(prompt)} tokens, the model's limit is {loaded.context}"
                 )
+            shared = loaded.shared(job.messages) if self.share_prefix else ()
+            job.shared = shared if job.error is None and tuple(prompt[: len(shared)]) == shared else ()
             job.row = Row(prompt, max(1, min(job.max_tokens, room)), job.temperature, job.seed)
 
     def _take_all(self) -> list[_Job]:
@@ -264,37 +299,32 @@ class LocalModel:
             jobs, self._pending = self._pending, []
         return [job for job in jobs if job.future.set_running_or_notify_cancel()]
 
-    def _take(self, limit: int, like: _Job | None = None, shared: Sequence[int] = ()) -> list[_Job]:
-        """Up to `limit` rendered jobs for one adapter, longest first, preferably of one system message.
+    def _take(self, limit: int, like: _Job | None = None) -> list[_Job]:
+        """Up to `limit` rendered jobs for one adapter and one shared beginning, longest first.
 
-        With `like`: only jobs that fit into its running batch, whose prompts begin with `shared`.
+        With `like`: only jobs that fit into its running batch.
         """
         with self._changed:
             ready = [job for job in self._pending if job.row is not None]
             if not ready:
                 return []
             first = like or ready[0]
-            same = [job for job in ready if job.adapter == first.adapter]
-            kin = [job for job in same if job.system == first.system]
+            same = [job for job in ready if (job.adapter, job.shared) == (first.adapter, first.shared)]
             if like is not None:
-                same = [job for job in kin if job.begins_with(shared) and job.places <= like.places]
-            elif len(kin) >= _SHARING_ROWS:
-                same = kin
+                same = [job for job in same if job.places <= like.places]
             chosen = _within_budget(sorted(same, key=lambda job: -job.places)[:limit])
             self._pending = [job for job in self._pending if job not in chosen]
         return [job for job in chosen if job.startable()]
 
     def _generate(self, loaded: _Loaded, batch: list[_Job]) -> None:
         """Generate a batch; waiting requests of the same kind take the places of finished ones."""
-        prompts = [job.prompt for job in batch]
-        shared = common_beginning(prompts) if self.share_prefix and loaded.fast else []
-        shared = shared if len(shared) >= MIN_SHARED else []
         jobs = {id(job.row): job for job in batch}
         started = time.perf_counter()
 
         def refill(free: int) -> list[Row]:
+            loaded.settle_threads()
             self._render_waiting(loaded)
-            more = self._take(free, like=batch[0], shared=shared) if loaded.fast else []
+            more = self._take(free, like=batch[0]) if loaded.fast else []
             batch.extend(more)
             jobs.update({id(job.row): job for job in more})
             return [job.ready_row for job in more]
@@ -305,7 +335,8 @@ class LocalModel:
             result = Generation(text, row.finish, len(row.prompt), len(row.tokens), seconds)
             jobs[id(row)].future.set_result(result)
 
-        decode(loaded.backend(shared), [job.ready_row for job in batch], loaded.ends, refill, finished)
+        loaded.settle_threads()
+        decode(loaded.backend(batch[0].shared), [job.ready_row for job in batch], loaded.ends, refill, finished)
 
 
 def _within_budget(jobs: list[_Job]) -> list[_Job]:
