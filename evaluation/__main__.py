@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 
 from evaluation.report import write_report
 from evaluation.summary import SUMMARY, differences, summarise
@@ -17,18 +18,18 @@ from records.rundir import RunDirectory, RunError
 SHOWN = 20
 
 
-def main() -> int:
-    """Run the command; returns the exit status."""
+def main(line: Sequence[str] | None = None) -> int:
+    """Run the command; returns the exit status: 1 for a difference, 2 for a run that cannot be read."""
     parser = argparse.ArgumentParser(prog="python -m evaluation", description=__doc__.partition("\n")[0])
     parser.add_argument("run", metavar="RUN_DIR", help="directory of a run")
     parser.add_argument("--check", action="store_true", help="compare with the stored summary, write nothing")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(line)
     run = RunDirectory(arguments.run)
     try:
         return check(run) if arguments.check else recompute(run)
     except RunError as error:
         print(f"error: {error}", file=sys.stderr)
-        return 2 if not arguments.check else 1
+        return 2
 
 
 def recompute(run: RunDirectory) -> int:

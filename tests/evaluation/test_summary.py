@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from evaluation.__main__ import main
 from evaluation.pairs import align
 from evaluation.summary import differences, strategy_suites, student_split, summarise, without_clock, write_summary
 from records.nouns import EvaluationRow
@@ -195,27 +196,20 @@ def test_the_summary_has_the_promised_shape(tmp_path: Path) -> None:
     assert summary["strategy"]["approved"] is False
 
 
-def test_the_command_recomputes_and_checks(tmp_path: Path) -> None:
+def test_the_command_recomputes_and_checks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = mixed_run(tmp_path / "run")
-
-    def command(*flags: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "evaluation", str(run), *flags],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-    assert command("--check").returncode == 1, "there is no summary yet"
-    done = command()
+    assert main([str(run), "--check"]) == 2
+    assert "no evaluation/summary.json" in capsys.readouterr().err
+    line = [sys.executable, "-m", "evaluation", str(run)]
+    done = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert command("--check").returncode == 0
+    assert done.stdout.startswith("improved: The student got better at scheduling")
+    assert main([str(run), "--check"]) == 0
     stored = json.loads((run / "evaluation/summary.json").read_text())
     stored["splits"]["test"]["arms"]["base"]["correct"] += 1
     (run / "evaluation/summary.json").write_text(json.dumps(stored))
-    checked = command("--check")
-    assert checked.returncode == 1 and "splits.test.arms.base.correct" in checked.stderr
+    assert main([str(run), "--check"]) == 1
+    assert "splits.test.arms.base.correct" in capsys.readouterr().err
 
 
 def broken(change: Callable[[str], str]) -> Callable[[Path], None]:
