@@ -108,7 +108,7 @@ class OracleTeacher:
         failed = failures(graded)
         lines += [_failure_line(item) for item in failed[:QUOTED_FAILURES]]
         if len(failed) > QUOTED_FAILURES:
-            lines.append(f"… and {len(failed) - QUOTED_FAILURES} more failures.")
+            lines.append(f"… and {len(failed) - QUOTED_FAILURES} more.")
         lines += [f"Earlier: {line}" for line in rejected_lines(rejected)]
         return "\n".join(lines)
 

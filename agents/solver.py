@@ -12,9 +12,8 @@ import hashlib
 import re
 from typing import Protocol
 
-from models.gateway import CallRequest
-
 import prompts
+from models.gateway import CallRequest
 from models.spec import ModelSpec
 from records.config import Decoding
 from records.nouns import Attempt, Completion, Message, Problem

@@ -14,8 +14,6 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
 
-from models.gateway import CallRequest
-
 import prompts
 from agents.contrast import rejected_lines, tally
 from agents.graded import Graded, require_train
@@ -34,6 +32,7 @@ from agents.playbook import (
     without_thoughts,
 )
 from agents.solver import Completer, Solver
+from models.gateway import CallRequest
 from models.spec import ModelSpec, parse_spec
 from models.tokens import count_tokens as embedded_tokens
 from records.config import Decoding

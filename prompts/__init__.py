@@ -63,7 +63,7 @@ class OracleDraft(Record):
     """One bullet of the strategy that the oracle writes before it has seen a result."""
 
     section: str = Field(min_length=1)
-    text: str = Field(min_length=1)
+    text: str = Field(min_length=1, max_length=700)
 
 
 class OracleLesson(Record):
@@ -71,7 +71,7 @@ class OracleLesson(Record):
 
     kinds: tuple[str, ...] = Field(min_length=1)
     section: str = Field(min_length=1)
-    text: str = Field(min_length=1)
+    text: str = Field(min_length=1, max_length=700)
 
 
 class OracleRules(Record):
