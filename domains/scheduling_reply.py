@@ -16,25 +16,25 @@ from __future__ import annotations
 
 import re
 
-_OPEN = r"[\s*_`\"'(\[{\\]*"  # markdown and quotes before a word
+_OPEN = r"[\s*_`\"'(\[{\\]{0,12}"  # markdown and quotes before a word
 _YES_NO = r"\b(yes|no)\b"
-_ENDS = r"(?=\s*(?:[.,;:!*_`\"')\]}—–]|-\s|\n|$))"  # "No." and "No, …", but not "No meetings overlap"
+_ENDS = r"(?=\s{0,3}(?:[.,;:!*_`\"')\]}—–]|-\s|\n|$))"  # "No." and "No, …", but not "No meetings overlap"
 _ECHO = re.compile(
-    r"""["'*`]*(?:answer\s*:\s*)?\byes\b["'*`]*\s*(?:/|,?\s*\bor\b)\s*["'*`]*(?:answer\s*:\s*)?\bno\b["'*`]*""",
+    r"""\byes\b["'*`]{0,3}\s{0,3}(?:/|,?\s{0,3}\bor\b)\s{0,3}["'*`]{0,3}(?:answer\s{0,3}:\s{0,3})?\bno\b""",
     re.IGNORECASE,
 )
-_EXPLICIT = re.compile(rf"\banswer[*_`\"']*\s*[:=]{_OPEN}{_YES_NO}", re.IGNORECASE)
+_EXPLICIT = re.compile(rf"\banswer[*_`\"']{{0,4}}\s{{0,3}}[:=]{_OPEN}{_YES_NO}", re.IGNORECASE)
 _STATED = re.compile(
     rf"\b(?:answer|verdict|conclusion|result)\b[^.\n]{{0,40}}?\b(?:is|remains|be|becomes)\b:?{_OPEN}{_YES_NO}{_ENDS}"
-    rf"|\b(?:verdict|conclusion|result|output)\W*:{_OPEN}{_YES_NO}{_ENDS}"
-    rf"|\b(?:therefore|thus|hence|so)\b[\s,:]*{_OPEN}{_YES_NO}{_ENDS}"
+    rf"|\b(?:verdict|conclusion|result|output)\W{{0,4}}:{_OPEN}{_YES_NO}{_ENDS}"
+    rf"|\b(?:therefore|thus|hence|so)\b[\s,:]{{0,4}}{_OPEN}{_YES_NO}{_ENDS}"
     rf"|\bstick (?:to|with)\b[^.\n]{{0,30}}?\b(?-i:(YES|NO))\b"
-    rf"|(?:\*\*|__)\s*{_YES_NO}[\s.!]*(?:\*\*|__)"
-    rf"|^[\s>#*_`\"'(\[]*{_YES_NO}[\s.!*_`\"')\]]*$"
-    rf"|^[\s>#*_`\"'(\[]*(?-i:\b(YES|NO)\b){_ENDS}",
+    rf"|(?:\*\*|__)\s{{0,3}}{_YES_NO}[\s.!]{{0,3}}(?:\*\*|__)"
+    rf"|^[ \t>#*_`\"'(\[]{{0,12}}{_YES_NO}[ \t.!*_`\"')\]]{{0,12}}$"
+    rf"|^[ \t>#*_`\"'(\[]{{0,12}}(?-i:\b(YES|NO)\b){_ENDS}",
     re.IGNORECASE | re.MULTILINE,
 )
-_OPENING = re.compile(rf"^[\s>#*_`\"'(\[-]*(?:(YES|NO)\b|{_YES_NO}(?i:{_ENDS}))", re.IGNORECASE)
+_OPENING = re.compile(rf"^[\s>#*_`\"'(\[-]{{0,40}}(?:(YES|NO)\b|{_YES_NO}{_ENDS})", re.IGNORECASE)
 _MARKER = re.compile(r"\b(?:therefore|thus|hence|so|conclusion|conclude|in summary|as a result)\b", re.IGNORECASE)
 _NEGATIVE = re.compile(
     r"\b(?:cannot|can't|can not|could not|not possible|impossible|not feasible|infeasible|not enough rooms?"
@@ -47,12 +47,14 @@ _POSITIVE = re.compile(
     r"|\b(?:can|possible to) (?:schedule|accommodate|hold|fit) (?:all|every|both|the|these)\b",
     re.IGNORECASE,
 )
-MAX_READ = 100_000  # characters of a reply that are looked at, from its end
+MAX_READ = 20_000  # characters of a reply that are looked at: half from its start, half from its end
 
 
 def read_answer(reply: str) -> str | None:
     """ "YES", "NO", or None where the reply has no verdict or contradicts itself."""
-    text = _ECHO.sub(" ", reply[-MAX_READ:])
+    if len(reply) > MAX_READ:
+        reply = reply[: MAX_READ // 2] + "\n…\n" + reply[-MAX_READ // 2 :]
+    text = _ECHO.sub(" ", reply)
     explicit = _EXPLICIT.findall(text)
     if explicit:
         return str(explicit[-1]).upper()
