@@ -215,22 +215,35 @@ def attribution_table(caption: str, parts: Json) -> Table:
 def strategy_section(summary: Json) -> Section | None:
     """Zero-shot validation, the text, and where each bullet came from."""
     strategy = summary["strategy"]
-    if not strategy["text"] and not strategy["validators"]:
+    suites, leaks = strategy["validators"], strategy["leaks"]
+    if not strategy["text"] and not suites:
         return None
-    tables = []
-    for model, suite in strategy["validators"].items():
-        tables.append(arms_table(f"{model}: {suite['verdict']}", suite))
-        tables.append(lift_table(f"{model}: the learned strategy against each arm", suite))
-    bullets = [[b["id"], b["section"], b["text"], str(b["round"]), _origins(b["origin"])] for b in strategy["bullets"]]
-    if bullets:
-        tables.append(
-            Table("Where each bullet came from", ["id", "section", "bullet", "round", "attempts"], bullets, 5)
-        )
-    leaks = strategy["leaks"]
-    paragraphs = [wording.strategy_line(strategy), _RULE] if strategy["validators"] else []
+    tables = [transfer_matrix(suites)] if suites else []
+    tables += [lift_table(f"{model}: the learned strategy against each arm", suite) for model, suite in suites.items()]
+    if strategy["bullets"]:
+        tables.append(_bullets_table(strategy["bullets"]))
+    paragraphs = [wording.strategy_line(strategy), _RULE] if suites else []
     paragraphs += [_leak_line(leaks)] if strategy["text"] else []
     listed = [f"Leak: {leak['kind']} of {', '.join(leak['problem_ids'][:3])}: {leak['excerpt']}" for leak in leaks]
-    return Section("The strategy", paragraphs, tables, listed, strategy["text"] or "", figures=["strategy_lift"])
+    folded = [arms_table(f"{model}, all counts", suite) for model, suite in suites.items()]
+    return Section(
+        "The strategy", paragraphs, tables, listed, strategy["text"] or "", figures=["strategy_lift"], folded=folded
+    )
+
+
+def transfer_matrix(suites: Json) -> Table:
+    """Accuracy per validator model and strategy arm, with the verdict word."""
+    arms = list(dict.fromkeys(arm for suite in suites.values() for arm in suite["arms"]))
+    rows = [
+        [model, suite["verdict"], *(percent(suite["arms"].get(arm, {}).get("accuracy")) for arm in arms)]
+        for model, suite in suites.items()
+    ]
+    return Table("Transfer matrix: problems solved, zero-shot", ["validator", "verdict", *arms], rows, 2)
+
+
+def _bullets_table(bullets: Sequence[Json]) -> Table:
+    rows = [[b["id"], b["section"], b["text"], str(b["round"]), _origins(b["origin"])] for b in bullets]
+    return Table("Where each bullet came from", ["id", "section", "bullet", "round", "attempts"], rows, 5)
 
 
 _RULE = (
@@ -328,6 +341,8 @@ def problems_section(summary: Json) -> Section:
 def _splits_table(problems: Json) -> Table:
     rows = []
     for split, counts in problems.items():
+        if not counts["problems"]:
+            continue
         classes = ", ".join(f"{label} {count}" for label, count in counts["classes"].items()) or "–"
         rows.append([split, str(counts["problems"]), str(counts["families"]), classes])
     return Table("Splits", ["split", "problems", "families", "classes"], rows)
@@ -341,8 +356,20 @@ def _overlaps_table(overlaps: Sequence[Json]) -> Table:
 
 
 def _dataset_table(dataset: Json) -> Table:
-    rows = [[arm, str(count)] for arm, count in dataset["rows"].items()]
-    return Table("Training examples: verified, deduplicated, the same problems for each arm", ["arm", "rows"], rows)
+    rows = [[f"kept for {arm}", str(count)] for arm, count in dataset["rows"].items()]
+    curation = dataset["curation"] or {}
+    rows += [[words, str(curation[name])] for name, words in _LEFT_OUT.items() if name in curation]
+    return Table("Training examples: verified, the same problems for each arm", ["", "problems"], rows)
+
+
+_LEFT_OUT = {
+    "offered": "training problems offered",
+    "unverified": "left out: no complete verified solution in every arm",
+    "contaminated": "left out: equal to a validation, test or ood problem",
+    "repeated": "left out: repeats an earlier row",
+    "over_limit": "left out: over the limit of the run",
+    "alike": "kept, though alike to a held-out problem but for its parameters",
+}
 
 
 def training_section(summary: Json, extras: Json) -> Section | None:

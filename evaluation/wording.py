@@ -78,16 +78,17 @@ def cause(summary: Json) -> str:
         return "training and strategy cannot be told apart, because the arm without a strategy is missing"
     return (
         f"plain training on verified solutions explains {points(parts['training']['value'])} points of this, "
-        f"and the strategy {points(parts['strategy']['value'])} ({_effect(parts['strategy'])})"
+        f"and the strategy {points(parts['strategy']['value'])} ({_effect(test, arm, parts['strategy'])})"
     )
 
 
-def _effect(part: Json) -> str:
-    low, high = part["ci95"]
+def _effect(test: Json, arm: str, part: Json) -> str:
+    """The interval, and that no effect is shown unless the exact test agrees with it."""
+    found = next((row for row in test["comparisons"] if (row["a"], row["b"]) == (arm, "lora_plain")), None)
     interval = f"interval {span(part['ci95'], signed=True)}"
-    if low > 0:
-        return interval
-    return f"{interval}: it did harm" if high < 0 else f"{interval}: no effect of it is shown"
+    if part["ci95"][1] < 0:
+        return f"{interval}: it did harm"
+    return interval if found and verdicts.is_shown(found) else f"{interval}: no effect of it is shown"
 
 
 def _opening(summary: Json) -> str:
