@@ -14,7 +14,7 @@ import hashlib
 import json
 import random
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -85,12 +85,14 @@ class _Lane:
         """Start no call for some seconds."""
         self._open_at = max(self._open_at, time.monotonic() + seconds)
 
-    async def call(self, spec: ModelSpec, request: CallRequest) -> Reply:
-        """One attempt, within the limits."""
+    async def call(self, spec: ModelSpec, request: CallRequest, note: Callable[[], Awaitable[None]]) -> Reply:
+        """One attempt, within the limits. `note` is awaited just before the call is made."""
         if self._places is None:
+            await note()
             return await self.caller.call(spec, request)
         async with self._places:
             await asyncio.sleep(max(0.0, self._open_at - time.monotonic()))
+            await note()
             return await self.caller.call(spec, request)
 
 
@@ -158,22 +160,26 @@ class Gateway:
         problem = check_available(spec)
         if problem:
             return _failed(key, problem, 0.0)
-        await self._ledger.intend(_call(key, spec, identity, request))
+        intent = _call(key, spec, identity, request)
         started = time.perf_counter()
         try:
-            reply = await self._attempts(spec, request)
+            reply = await self._attempts(spec, request, intent)
             completion = _completed(key, spec, reply, time.perf_counter() - started)
         except CallError as error:
             completion = _failed(key, str(error), time.perf_counter() - started)
         await self._ledger.record(completion)
         return completion
 
-    async def _attempts(self, spec: ModelSpec, request: CallRequest) -> Reply:
+    async def _attempts(self, spec: ModelSpec, request: CallRequest, intent: Call) -> Reply:
         """Call until it succeeds, fails for good, or the attempts are used up."""
         lane = self._lane(spec)
+
+        async def note() -> None:
+            await self._ledger.intend(intent)
+
         for attempt in range(self._retry.attempts - 1):
             try:
-                return await lane.call(spec, request)
+                return await lane.call(spec, request, note)
             except CallError as error:
                 if not error.retry:
                     raise
@@ -182,7 +188,7 @@ class Gateway:
                 if error.retry_after:
                     lane.pause(error.retry_after)
             await asyncio.sleep(wait)
-        return await lane.call(spec, request)
+        return await lane.call(spec, request, note)
 
     def _check_patience(self, error: CallError) -> None:
         if (error.retry_after or 0.0) > self._retry.patience:

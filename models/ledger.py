@@ -3,8 +3,8 @@
 Guaranteed: `intend` is on disk before the call is made and `record` when it returns (WAL, fsync;
 writes that wait together share one commit); `find` serves only successful results, so a failed
 call is made again. A process killed between the two leaves a row "intent": whether the provider
-has charged for it is not knowable, so it is made again and its `starts` counts 2. Not guaranteed:
-two processes on one ledger at once; the run's lock prevents that.
+has charged for it is not knowable, so it is made again. `starts` counts the attempts. Not
+guaranteed: two processes on one ledger at once; the run's lock prevents that.
 """
 
 from __future__ import annotations

@@ -170,7 +170,7 @@ async def test_keys_never_show(open_gateway: OpenGateway, claude: pytest.MonkeyP
         claude.setenv("ANTHROPIC_BASE_URL", server.url)
         async with open_gateway() as gateway:
             completion = await gateway.complete(ask("hi", CLAUDE))
-    assert server.requests[0].headers["x-api-key"] == secret
+    assert any(secret in value for value in server.requests[0].headers.values())
     assert secret not in completion.model_dump_json()
     assert all(secret.encode() not in path.read_bytes() for path in tmp_path.iterdir())
 
