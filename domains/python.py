@@ -84,12 +84,12 @@ def generate(sizes: Sizes, seed: int, skip_test: bool = False) -> Iterator[Probl
     if not skip_test:
         wanted["test"] = sizes.test
     for split, count in wanted.items():
-        yield from _draw(known, split, count, seed)
-    yield from _draw([family for family in FAMILIES if family.ood], "ood", sizes.ood, seed)
+        yield from draw_problems(known, split, count, seed)
+    yield from draw_problems([family for family in FAMILIES if family.ood], "ood", sizes.ood, seed)
 
 
-def _draw(families: Sequence[Family], split: Split, count: int, seed: int) -> Iterator[Problem]:
-    """`count` different problems, the families taking turns, areas mixed."""
+def draw_problems(families: Sequence[Family], split: Split, count: int, seed: int) -> Iterator[Problem]:
+    """`count` different problems, the families taking turns, areas mixed. Raises DomainError."""
     rng = random.Random(f"{seed}/{split}")
     left, seen = list(families), set[str]()
     while len(seen) < count:

@@ -15,7 +15,7 @@ WORDS = ("Fizz", "Buzz", "Ping", "Pong", "Tick", "Tock", "Zip", "Zap", "Red", "B
 
 @algorithms("easy")
 def fizz_words(rng: Random) -> Draft:
-    a, b = rng.sample(range(2, 12), 2)
+    a, b = rng.choice([(a, b) for a in range(2, 12) for b in range(2, 12) if b % a])
     first, second = rng.sample(WORDS, 2)
     body = f"if n % {a} == 0:\n    return {first!r}\nif n % {b} == 0:\n    return {second!r}\nreturn str(n)"
     return function(
@@ -37,7 +37,7 @@ def sum_powers(rng: Random) -> Draft:
         f"returns the sum of i ** {power} for i in range({start}, n + 1, {step})",
         f"return sum(i ** {power} for i in range({start}, n + 1, {step}))",
         (start, step, power),
-        each(start + step, 0, 1, -5, start, start + 1, start + 3 * step, 20),
+        each(start + step, 0, 1, -5, start, start + 1, start + 3 * step, start + 4 * step - 1, 20, 33, 50),
     )
 
 
@@ -126,6 +126,9 @@ def first_index(rng: Random) -> Draft:
             low * 2,
             high * 2,
             [*high, *low],
+            [limit + 1, limit, limit - 1],
+            [limit - 1, limit, limit + 1],
+            [limit + 1, limit + 9],
         ),
     )
 
@@ -184,6 +187,7 @@ def last_match(rng: Random) -> Draft:
             [limit],
             near(limit),
             near(limit)[::-1],
+            [limit, limit + 1, limit + 2],
             [500],
             [-500],
             [7] * 3,
@@ -214,7 +218,7 @@ def count_divisible(rng: Random) -> Draft:
         f"returns how many integers from 1 to n are divisible by {a} {word} by {b}",
         f"return sum(1 for i in range(1, n + 1) if i % {a} == 0 {word} i % {b} == 0)",
         (a, b, word),
-        each(30, 0, 1, -3, a, b, a * b, 100),
+        each(30, 0, 1, -3, a, b, a * b, a * b - 1, a * b // 2, 3 * a * b + 7, 50, 100, 200),
     )
 
 

@@ -94,11 +94,11 @@ def function(
     comparison: Comparison = "exact",
     before: str = "",
 ) -> Draft:
-    """A draft of one function. The first of `inputs` becomes the example, the rest the tests."""
-    cases = tuple(call(name, *values) for values in inputs)
+    """A draft of one function. The first of `inputs` becomes the example, the others the tests."""
+    example, *others = dict.fromkeys(call(name, *values) for values in inputs)
     code = f"{before}def {name}({args}):\n" + textwrap.indent(body, "    ")
     task = f"Write a Python function `{name}({args})` that {does}."
-    return Draft(name, task, code, tuple(params), cases[1:], cases[0], comparison)
+    return Draft(name, task, code, tuple(params), tuple(others), example, comparison)
 
 
 def each(*values: Any) -> list[tuple[Any, ...]]:

@@ -40,13 +40,23 @@ def filter_numbers(rng: Random) -> Draft:
         f"returns a list of the numbers that are {words} {limit}, {order}",
         "return " + body.format(f"{sign} {limit}"),
         (sign, limit, order),
-        each([limit + 5, limit - 5, limit], [], [limit], near(limit), near(-limit), [-100, 100, -50, 50], [limit] * 3),
+        each(
+            [limit + 5, limit - 5, limit],
+            [],
+            [limit],
+            near(limit),
+            near(-limit),
+            [-100, 100, -50, 50],
+            [limit] * 3,
+            list(range(60)),
+        ),
     )
 
 
 @containers("easy")
 def sum_multiples(rng: Random) -> Draft:
-    k, limit, (words, sign) = rng.randint(2, 12), rng.randint(10, 60), compare(rng)
+    k, (words, sign) = rng.randint(2, 12), compare(rng)
+    limit = k * rng.randint(3, 12)
     values = [k * i for i in range(-3, 60 // k + 3)]
     return function(
         rng.choice(("sum_multiples", "add_multiples", "total_of", "sum_selected")),
@@ -54,7 +64,7 @@ def sum_multiples(rng: Random) -> Draft:
         f"returns the sum of the numbers that are divisible by {k} and {words} {limit}",
         f"return sum(n for n in numbers if n % {k} == 0 and n {sign} {limit})",
         (k, limit, sign),
-        each([*values[2:9], limit + 1], [], [k], values, near(limit), [limit - limit % k] * 2, list(range(100))),
+        each([*values[2:9], limit + 1], [], [k], values, near(limit), [limit, limit, limit - k], list(range(100))),
     )
 
 
@@ -183,6 +193,7 @@ def combine_sets(rng: Random) -> Draft:
             ([1, 1, 2], [2, 2, 1]),
             ([-3, -2, 0], [0, -3, 7]),
             (list(range(15)), list(range(0, 30, 2))),
+            (list(range(20)), [40]),
             ([9, 8, 7, 6, 5, 4, 3, 2, 1, 0], list(range(-12, 8))),
         ],
     )
@@ -221,7 +232,16 @@ def count_numbers(rng: Random) -> Draft:
         f"returns how many of the numbers are {words} {limit}",
         f"return sum(1 for n in numbers if n {sign} {limit})",
         (sign, limit),
-        each([limit + 5, limit - 5, limit], [], [limit], near(limit), near(-limit), [-100, 100, -50, 50], [limit] * 3),
+        each(
+            [limit + 5, limit - 5, limit],
+            [],
+            [limit],
+            near(limit),
+            near(-limit),
+            [-100, 100, -50, 50],
+            [limit] * 3,
+            list(range(60)),
+        ),
     )
 
 

@@ -128,7 +128,7 @@ def own_error(rng: Random) -> Draft:
             f"raises your own exception {error} if n is {words} {limit}, otherwise returns n + {extra}",
             f"if n {sign} {limit}:\n    raise {error}('not allowed')\nreturn n + {extra}",
             (error, sign, limit, extra),
-            each(limit - 3 if sign[0] == ">" else limit + 3, limit, limit - 1, limit + 1, 0, -1000, 1000),
+            each(limit - 3 if sign[0] == ">" else limit + 3, limit, limit - 1, limit + 1, 0, -1000, 1000, 77),
             before=f"class {error}(Exception):\n    pass\n\n\n",
         )
     )
@@ -214,7 +214,17 @@ def nested_value(rng: Random) -> Draft:
         f"returns data[{key!r}][{index}], or {default!r} if the key is missing or the list is too short",
         f"try:\n    return data[{key!r}][{index}]\nexcept (KeyError, IndexError):\n    return {default!r}",
         (key, index, default),
-        each({key: full}, {}, {key: []}, {key: [1]}, {"other": full}, {key: full[: index + 1]}, {key: full[:index]}),
+        each(
+            {key: full},
+            {},
+            {key: []},
+            {key: [1]},
+            {"other": full},
+            {key: full[: index + 1]},
+            {key: full[:index]},
+            {key: [7] * 6},
+            {key: [3] * 9},
+        ),
     )
 
 

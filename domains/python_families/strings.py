@@ -132,7 +132,7 @@ def take_field(rng: Random) -> Draft:
         f"or {default!r} if there are too few parts",
         f"parts = text.split({separator!r})\nreturn parts[{index}] if len(parts) > {index} else {default!r}",
         (separator, index, default),
-        each(*lines, "", separator * 6),
+        each(*lines, "", separator * 6, separator.join("uvwxyz"), separator.join("Aé Üz")),
     )
 
 
@@ -147,7 +147,9 @@ def check_code(rng: Random) -> Draft:
         f"returns True if text {side} with {prefix!r} and has exactly {length} characters, otherwise False",
         f"return text.{method}({prefix!r}) and len(text) == {length}",
         (prefix, length, side),
-        each(good, "", prefix, "q" * length, good + prefix, good.upper(), "q" + good + "q", good[:-1] + "é"),
+        each(
+            good, "", prefix, good.replace("z", "k"), "q" * length, good + prefix, good.upper(), f"q{good}q", "é" + good
+        ),
     )
 
 
@@ -166,7 +168,7 @@ def mask_text(rng: Random) -> Draft:
         f"replaces every character of text except the {side} {shown} with {sign!r}",
         body,
         (shown, sign, side),
-        each("password", "", "a", word[:shown], word[: shown + 1], word, "pässwörter"),
+        each("password", "", "a", word[:shown], word[: shown + 1], word, "pässwörter", "q" * 12),
     )
 
 
