@@ -39,7 +39,7 @@ def assess(submission: Submission, ended: Ended) -> SubmissionVerdict:
 
     Raises WorkerLost if the child could not even bind itself: nothing of the candidate ran.
     """
-    answers = _answers(ended.answers)
+    answers = _answers(ended.answers, len(submission.tests) + 3)
     if not answers or answers[0].kind != "B":
         raise WorkerLost(f"the child could not enter its limits (wait status {ended.report['status']})")
     death = _death(submission, ended)
@@ -66,10 +66,11 @@ def assess(submission: Submission, ended: Ended) -> SubmissionVerdict:
     )
 
 
-def _answers(data: bytes) -> list[Answer]:
-    """Whole records only; anything after a malformed one is dropped."""
-    found, position = [], 0
-    while position + values.RECORD.size <= len(data):
+def _answers(data: bytes, most: int) -> list[Answer]:
+    """Whole records only, at most as many as can be honest; anything after a malformed one is dropped."""
+    found: list[Answer] = []
+    position = 0
+    while position + values.RECORD.size <= len(data) and len(found) < most:
         kind, size = values.RECORD.unpack_from(data, position)
         position += values.RECORD.size
         if size > len(data) - position:

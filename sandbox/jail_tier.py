@@ -109,7 +109,7 @@ class JailTier:
         command += ["--size", str(TMP_MB << 20), "--tmpfs", "/tmp", "--tmpfs", "/run", "--chdir", "/"]
         if group:
             command += ["--ro-bind", str(group), "/run/cgroup"]
-        command += ["--remount-ro", "/run", "--cap-drop", "ALL"]
+        command += ["--remount-ro", "/run", "--remount-ro", "/dev", "--cap-drop", "ALL"]
         for capability in ("SETUID", "SETGID", "KILL", "DAC_OVERRIDE", "SETPCAP", "SYS_ADMIN", "SYS_RESOURCE"):
             command += ["--cap-add", f"CAP_{capability}"]
         command.append("--clearenv")

@@ -56,8 +56,8 @@ CHEATS = (
     Program(
         "patched_builtins",
         "import builtins, json\njson.dumps = lambda *a, **k: '42'\nbuiltins.repr = lambda x: '42'\n"
-        "builtins.eval = lambda *a: 42\ndef f(x): return 0",
-        WRONG + ("bad_result", "runtime_error", "pass"),
+        "builtins.eval = lambda *a: True\ndef f(x): return 0",
+        WRONG,
     ),
     Program(
         "patched_encoder",
@@ -253,8 +253,8 @@ PASSING = (
     ),
     Program(
         "daemon",
-        "import os, time\nif os.fork() == 0:\n    os.setsid()\n    if os.fork() == 0:\n        time.sleep(60)\n    os._exit(0)\n"
-        + HONEST,
+        "import os, time\nif os.fork() == 0:\n    os.setsid()\n    if os.fork() == 0:\n        time.sleep(60)\n"
+        "    os._exit(0)\n" + HONEST,
         ("pass",),
     ),
     Program("sleeping_atexit", "import atexit, time\natexit.register(time.sleep, 60)\n" + HONEST, ("pass",)),

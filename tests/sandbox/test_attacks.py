@@ -91,7 +91,14 @@ def look():
     found += [p for p in ('/dev/shm', '/dev/mqueue', '/run', '/var/tmp', '/dev') if os.path.exists(p + '/note')]
     return found + [name for name in os.environ if name == 'NOTE']
 """
-STICKY = "import os\ndef plant():\n    os.mkdir('/tmp/s')\n    os.chmod('/tmp/s', 0o1777)\n    open('/tmp/s/x', 'w').close()\n    return True\n"
+STICKY = """
+import os
+def plant():
+    os.mkdir('/tmp/s')
+    os.chmod('/tmp/s', 0o1777)
+    open('/tmp/s/x', 'w').close()
+    return True
+"""
 
 
 @pytest.mark.parametrize("tier", TIERS)
