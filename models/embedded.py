@@ -91,7 +91,7 @@ def _read_done(target: Path) -> dict[str, Any] | None:
     try:
         done: dict[str, Any] = json.loads((target / DONE).read_text("utf-8"))
         intact = all((target / name).stat().st_size == size for name, size in done["files"].items())
-    except (FileNotFoundError, ValueError, KeyError):
+    except (FileNotFoundError, NotADirectoryError, ValueError, KeyError):
         return None
     return done if intact else None
 

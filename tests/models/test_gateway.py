@@ -292,7 +292,7 @@ def test_sigkill_in_a_fan_out_pays_nothing_twice(tmp_path: Path) -> None:
     assert server.count - before == 20 - len(finished)
     assert {row["status"] for row in rows} == {"ok"} and len(rows) == 20
     assert json.dumps([row["text"] for row in rows]).count("reply") == 20
-    assert sum(row["starts"] for row in rows) == server.count
+    assert server.count <= sum(row["starts"] for row in rows) <= server.count + 4  # killed before sending
 
 
 def test_waits_grow_and_honour_the_server() -> None:
