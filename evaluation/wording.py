@@ -58,7 +58,7 @@ def finding(summary: Json) -> str:
     if summary["verdict"] == verdicts.BELOW:
         constant = test["constant_baseline"]
         return (
-            f"The student learned less than a constant answer gives: {solves}, "
+            f"The student learned no more than a constant answer gives: {solves}, "
             f"and always answering {constant['class']} solves {percent(constant['accuracy'])}{_before(test)}."
         )
     return f"{_opening(summary)}: {solves}{_change(test, arm)}; {cause(summary)}."
@@ -120,7 +120,11 @@ def strategy_line(strategy: Json) -> str:
         return "The strategy was not tested on any validator model."
     each = ", ".join(f"{model}: {word}" for model, word in words.items())
     unchanged = "" if any(entry["accepted"] for entry in strategy["gate"]) else _UNCHANGED
-    return f"Zero-shot on the validator models, the strategy is {strategy['verdict']} ({each}).{unchanged}"
+    verdict = {
+        verdicts.SUPPORTED: "the strategy is supported by every validator model",
+        verdicts.HARMFUL: "the strategy is harmful to a validator model",
+    }.get(strategy["verdict"], "that the strategy helps is not shown on every validator model")
+    return f"Zero-shot, {verdict} ({each}).{unchanged}"
 
 
 _UNCHANGED = " No edit passed the gate, so it is the teacher's first draft, or a rewording of it."
