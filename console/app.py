@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from agents.teacher import TeacherError
 from console import review
 from console.progress import make_events
 from console.text import safe
@@ -32,6 +33,8 @@ from graphs.runner import (
     work,
 )
 from graphs.settings import SettingsError, build_config
+from models.embedded import EmbeddedModelError
+from models.ledger import LedgerError
 from models.spec import SpecError
 from prompts import PromptError
 from records.config import RunConfig
@@ -57,7 +60,7 @@ def friendly(run: RunDirectory | None = None) -> Iterator[None]:
         yield
     except (SettingsError, SpecError, DomainError, RunError, PromptError) as error:
         _fail(str(error), BAD_INPUT, run)
-    except (StageError, SandboxError) as error:
+    except (StageError, SandboxError, TeacherError, LedgerError, EmbeddedModelError) as error:
         _fail(str(error), 1, run)
     except KeyboardInterrupt:
         _fail("interrupted", 130, run)

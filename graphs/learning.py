@@ -31,7 +31,8 @@ async def draft_strategy(state: TransferState, runtime: Runtime[RunContext]) -> 
     context.events.stage("First strategy, written without results")
     draft = await context.teacher.draft(_example_tasks(context))
     save_strategy(context.run, draft, "draft")
-    context.events.info(f"{len(draft.bullets)} bullets, {count_tokens(draft.text)} tokens")
+    size = f"{len(draft.bullets)} bullets, {count_tokens(draft.text)} tokens"
+    context.events.info("; ".join(filter(None, (size, context.teacher.note))))
     return {"draft": draft.hash, "current": draft.hash, "round": 0, "rejected": []}
 
 

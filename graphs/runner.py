@@ -244,9 +244,17 @@ async def open_context(run: RunDirectory, config: RunConfig, events: Events) -> 
 def make_teacher(config: RunConfig, domain: Domain, gateway: Gateway) -> Teacher:
     """The oracle without a model, or a language model."""
     if parse_spec(config.teacher).provider == "oracle":
-        return OracleTeacher(domain, seed=config.seed)
+        return OracleTeacher(domain, seed=config.seed, max_edits=config.loop.max_edits)
     tokens = config.decoding.max_tokens or domain.reply_tokens
-    return LLMTeacher(gateway, config.teacher, domain.name, config.decoding, reply_tokens=tokens, seed=config.seed)
+    return LLMTeacher(
+        gateway,
+        config.teacher,
+        domain.name,
+        config.decoding,
+        reply_tokens=tokens,
+        max_edits=config.loop.max_edits,
+        seed=config.seed,
+    )
 
 
 def list_runs(runs: Path) -> Sequence[RunDirectory]:

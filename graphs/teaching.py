@@ -5,13 +5,13 @@ from __future__ import annotations
 import functools
 from typing import Any, Literal
 
-from evaluation.report import write_report
 from langgraph.runtime import Runtime
 
 from agents.solver import Solver
 from agents.teacher import Graded
 from evaluation.dataset import CurationError, dataset_card, write_card, write_dataset
 from evaluation.dataset import curate as curate_rows
+from evaluation.report import write_report
 from graphs.attempts import Job, attempt_all, evaluation_row, share_passed
 from graphs.context import RunContext, StageError
 from graphs.preparation import evaluation_problems
