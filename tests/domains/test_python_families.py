@@ -21,7 +21,7 @@ def problems_of(family: Family, count: int = 8) -> list[Problem]:
     return [make_problem(family, family.build(rng), "train") for _ in range(count)]
 
 
-def tests_of(problem: Problem) -> list[dict[str, Any]]:
+def hidden_tests(problem: Problem) -> list[dict[str, Any]]:
     tests: Any = problem.payload["tests"]
     return list(tests)
 
@@ -39,7 +39,7 @@ def test_there_are_enough_families_in_every_area() -> None:
 class TestFamily:
     def test_has_six_tests_that_do_not_all_expect_the_same(self, family: Family) -> None:
         for problem in problems_of(family):
-            tests = tests_of(problem)
+            tests = hidden_tests(problem)
             assert len({(test["setup"], test["call"]) for test in tests}) >= 6
             assert len({(test["expected"], test["raises"]) for test in tests}) >= 2
 
@@ -71,7 +71,7 @@ def test_expected_values_are_what_the_reference_returns() -> None:
     family = next(family for family in FAMILIES if family.id == "keep_words_by_length")
     problem = problems_of(family)[0]
     code = extract_code(problem.reference, str(problem.payload["entry"])) or ""
-    for test in tests_of(problem):
+    for test in hidden_tests(problem):
         assert decode(test["expected"]) == outcome(code, Case(test["call"]))
 
 
@@ -89,5 +89,5 @@ def test_outcome_runs_files_apart() -> None:
 
 
 def test_some_error_families_expect_exceptions() -> None:
-    raising = {family.id for family in FAMILIES for test in tests_of(problems_of(family, 1)[0]) if test["raises"]}
+    raising = {family.id for family in FAMILIES for test in hidden_tests(problems_of(family, 1)[0]) if test["raises"]}
     assert {"check_limit", "check_type", "own_error", "check_length"} <= raising
