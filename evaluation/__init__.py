@@ -1,0 +1,1 @@
+"""Arms, statistics, leak checks, curation and the report: what may be claimed, and on which rows."""
