@@ -42,7 +42,7 @@ class Scheduling:
     """The scheduling domain."""
 
     name = "scheduling"
-    classes = ("YES", "NO")
+    classes: tuple[str, ...] = ("YES", "NO")
     reply_tokens = 640
     placebo = "python"
 

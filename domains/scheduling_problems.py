@@ -132,7 +132,8 @@ def origin(seed: int, count: int) -> list[tuple[Instance, Difficulty]]:
     """
     rng = random.Random(seed)
     third = count // 3
-    levels: list[Difficulty] = ["easy"] * third + ["medium"] * third + ["hard"] * (count - 2 * third)
+    sizes: tuple[tuple[Difficulty, int], ...] = (("easy", third), ("medium", third), ("hard", count - 2 * third))
+    levels = [level for level, number in sizes for _ in range(number)]
     rng.shuffle(levels)
     return [(_origin_instance(rng, level), level) for level in levels]
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from domains.scheduling_problems import Instance, Meeting
 
@@ -80,9 +80,8 @@ def spoiled(instance: Instance, rng: random.Random) -> tuple[str, Slip]:
     The slip is drawn among the kinds that do change the answer of this instance.
     """
     indices = range(len(instance.meetings))
-    tries = [replace(Slip(), **{name: i}) for name in ("missed", "touching", "dropped", "doubled") for i in indices]
-    if len(indices) == 1:
-        tries = tries[1:]  # a table needs at least one meeting
+    tries = [Slip(missed=i) for i in indices] if len(indices) > 1 else []  # a table needs a meeting
+    tries += [slip for i in indices for slip in (Slip(touching=i), Slip(dropped=i), Slip(doubled=i))]
     wrong = "ANSWER: NO" if instance.answer == "YES" else "ANSWER: YES"
     by_kind: dict[str, list[Slip]] = {}
     for slip in [*tries, Slip(comparison=True)]:

@@ -4,6 +4,7 @@ import json
 import random
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -28,6 +29,11 @@ INSTANCES = st.builds(lambda m, rooms: Instance(tuple(m), rooms), MEETINGS, st.i
 
 def by_split(problems: list[Problem]) -> dict[str, list[Problem]]:
     return {split: [p for p in problems if p.split == split] for split in ("train", "validation", "test", "ood")}
+
+
+def meetings_of(problem: Problem) -> list[tuple[int, int]]:
+    meetings: Any = problem.payload["meetings"]
+    return [(start, end) for start, end in meetings]
 
 
 def test_it_is_a_domain() -> None:
@@ -114,13 +120,12 @@ def test_generated_splits_are_disjoint_balanced_and_of_the_size_asked(seed: int)
 
 def test_ood_has_what_train_never_has() -> None:
     splits = by_split(Scheduling().load(None, Sizes(train=400, ood=60), 0))
-    day = [Instance(tuple(map(tuple, p.payload["meetings"])), 1) for p in splits["train"]]  # type: ignore[arg-type,union-attr]
-    most = max(len(instance.meetings) for instance in day)
-    hours = {hour for instance in day for s, e in instance.meetings for hour in range(s, e)}
+    day = [meetings_of(problem) for problem in splits["train"]]
+    most = max(map(len, day))
+    hours = {hour for meetings in day for s, e in meetings for hour in range(s, e)}
     for problem in splits["ood"]:
-        meetings = problem.payload["meetings"]
-        assert isinstance(meetings, list)
-        covered = {hour for s, e in meetings for hour in range(s, e)}  # type: ignore[misc,arg-type]
+        meetings = meetings_of(problem)
+        covered = {hour for s, e in meetings for hour in range(s, e)}
         assert len(meetings) > most or not covered & hours
 
 
@@ -134,7 +139,7 @@ def test_training_covers_peaks_and_rooms() -> None:
 
 async def test_the_verifier_passes_references_and_fails_spoiled_ones() -> None:
     domain = Scheduling()
-    kinds = Counter()
+    kinds: Counter[str] = Counter()
     async with domain.verifier(CONFIG) as verifier:
         assert verifier.tier is None
         for number, problem in enumerate(domain.load(None, SIZES, 3)):
@@ -181,7 +186,7 @@ def _problem(meetings: tuple[tuple[int, int], ...], rooms: int) -> Problem:
 
 def test_the_prompt_shows_the_problem_and_not_the_answer() -> None:
     for problem in Scheduling().load(None, SIZES, 0):
-        for start, end in problem.payload["meetings"]:  # type: ignore[union-attr,misc]
+        for start, end in meetings_of(problem):
             assert f"{start:02d}-{end:02d}" in problem.prompt
         assert f"Rooms: {problem.payload['rooms']}" in problem.prompt
         assert "does not conflict" in problem.prompt

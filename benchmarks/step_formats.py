@@ -1,0 +1,99 @@
+"""Ways to write down the worked steps of a scheduling problem, compared in `worked_steps.py`.
+
+Each function takes meetings as [start, end) hours and the number of rooms, and returns the reply.
+Hours have two digits throughout, as in the domain's prompt. `starts` is what the domain uses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from domains.scheduling_problems import Instance
+from domains.scheduling_steps import two_digits, write
+
+Writer = Callable[[Instance], str]
+DAY = range(9, 18)
+
+
+def starts_in_words(instance: Instance) -> str:
+    """At each meeting's start, every meeting in the problem's order: `09-12 yes 1, 12-14 no 1`."""
+    lines, highest = [], 0
+    for start, _ in instance.meetings:
+        marks = list(_marks(instance, start))
+        highest = max(highest, marks[-1][2])
+        cells = ", ".join(f"{name} {'yes' if on else 'no'} {count}" for name, on, count in marks)
+        lines.append(f"at {start:02d}: {cells}; max {highest}")
+    return "\n".join([*lines, *_closing(instance)])
+
+
+def letters(instance: Instance) -> str:
+    """As `starts`, with a letter for each meeting instead of its hours: `A+1 B.1`."""
+    lines, highest = [], 0
+    for start, _ in instance.meetings:
+        marks = list(_marks(instance, start))
+        highest = max(highest, marks[-1][2])
+        cells = "".join(f" {chr(65 + i)}{'+' if on else '.'}{count}" for i, (_, on, count) in enumerate(marks))
+        lines.append(f"{start:02d}:{cells} max {highest}")
+    return "\n".join([*lines, *_closing(instance)])
+
+
+def tally(instance: Instance) -> str:
+    """One line per meeting with the running count of every hour: `12-14: 09=0 … 12=1 13=1 …`."""
+    counts = dict.fromkeys(DAY, 0)
+    lines = []
+    for meeting in instance.meetings:
+        for hour in range(*meeting):
+            counts[hour] += 1
+        lines.append(f"{two_digits(meeting)}: " + " ".join(f"{hour:02d}={count}" for hour, count in counts.items()))
+    return "\n".join([*lines, *_closing(instance)])
+
+
+def digits(instance: Instance) -> str:
+    """As `tally`, the counts alone in one block of digits: `12-14 000110000`."""
+    counts = dict.fromkeys(DAY, 0)
+    lines = []
+    for meeting in instance.meetings:
+        for hour in range(*meeting):
+            counts[hour] += 1
+        lines.append(f"{two_digits(meeting)} " + "".join(map(str, counts.values())))
+    return "\n".join([*lines, *_closing(instance)])
+
+
+def listing(instance: Instance) -> str:
+    """Per hour the meetings going on, their number and the highest so far (the earlier trials)."""
+    lines, highest = [], 0
+    for hour in DAY:
+        going_on = [two_digits(m) for m in instance.meetings if m[0] <= hour < m[1]]
+        highest = max(highest, len(going_on))
+        lines.append(f"{hour:02d}: {', '.join(going_on) or 'none'} = {len(going_on)}; max {highest}")
+    return "\n".join([*lines, *_closing(instance)])
+
+
+def verdict_only(instance: Instance) -> str:
+    """No steps at all."""
+    return _closing(instance)[-1]
+
+
+def _marks(instance: Instance, start: int) -> Iterator[tuple[str, bool, int]]:
+    count = 0
+    for meeting in instance.meetings:
+        going_on = meeting[0] <= start < meeting[1]
+        count += going_on
+        yield two_digits(meeting), going_on, count
+
+
+def _closing(instance: Instance) -> list[str]:
+    sign = "<=" if instance.answer == "YES" else ">"
+    comparison = f"peak {instance.peak}, rooms {instance.rooms}: {instance.peak} {sign} {instance.rooms}"
+    return [comparison, f"ANSWER: {instance.answer}"]
+
+
+FORMATS: dict[str, Writer] = {
+    "starts": write,
+    "starts_in_words": starts_in_words,
+    "letters": letters,
+    "tally": tally,
+    "digits": digits,
+    "listing": listing,
+    "verdict_only": verdict_only,
+}
