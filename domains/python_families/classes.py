@@ -141,12 +141,8 @@ def text_form(rng: Random) -> Draft:
     name = rng.choice(("Point", "Pair", "Spot", "Cell"))
     a, b = rng.sample(FIELDS, 2)
     between = rng.choice((", ", " / ", " x ", "-", ": ", "|"))
-    before, after = rng.choice((("(", ")"), ("[", "]"), ("<", ">"), ("{", "}"), ("#", "#")))
-    shown = (
-        (before + "{self." + a + "}" + between + "{self." + b + "}" + after)
-        if before != "{"
-        else ("{{{self." + a + "}" + between + "{self." + b + "}}}")
-    )
+    before, after = rng.choice((("(", ")"), ("[", "]"), ("<", ">"), ("*", "*"), ("#", "#")))
+    shown = f"{before}{{self.{a}}}{between}{{self.{b}}}{after}"
     example = f"{before}1{between}2{after}"
     return drafted(
         name,

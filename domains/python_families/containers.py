@@ -137,7 +137,7 @@ def best_rows(rng: Random) -> Draft:
             rows("id", number, 3, 9, 5),
             [],
             rows("id", number, 4),
-            rows("id", number, 7, 7, 7, 7, 7, 7, 7),
+            [{number: 7}] * 7,
             rows("id", number, -1, 0, 1, -2, 2, -3, 3, -4),
             rows("id", number, 8, 6, 7, 5, 3, 0, 9),
             rows("id", number, 2, 1),

@@ -148,7 +148,7 @@ def clean_lines(rng: Random) -> Draft:
             "",
             prefix,
             "Plain\nlines  \n",
-            f" {prefix} x\n\n{prefix}{prefix} Y \n",
+            f"q {prefix} x\n\n{prefix}{prefix} Y \n",
             f"{prefix}\nA\n{prefix}\n",
             f"Q {prefix}\n",
         ),
