@@ -2,12 +2,16 @@
 
 import random
 import time
+from collections import Counter
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evaluation.leakage import StrategyCheck, check_splits, check_strategy, near_duplicates
+import prompts
+from domains import get_domain
+from evaluation.leakage import StrategyCheck, check_splits, check_strategy, grams, near_duplicates, words
+from records.config import Sizes
 from records.nouns import Problem, Split, content_hash
 
 NOUNS = [
@@ -181,3 +185,26 @@ def test_three_thousand_problems_take_seconds(train: int) -> None:
     check_splits(unique)
     StrategyCheck(unique).leaks(INNOCENT)
     assert time.process_time() - started < 20
+
+
+@pytest.mark.parametrize("name", ["python", "scheduling"])
+def test_every_item_of_the_shipped_domains_is_caught_and_what_is_not_is_common_in_training(name: str) -> None:
+    items = get_domain(name).load(None, Sizes(train=200, test=30, ood=20), seed=1)
+    check, rng = StrategyCheck(items), random.Random(1)
+    train = [words(item.prompt) for item in items if item.split == "train"]
+    common = Counter(gram for prompt in train for gram in grams(prompt, 5))
+    for item in (item for item in items if item.split != "train"):
+        for text in (item.prompt, item.reference):
+            assert any(item.id in leak.problem_ids for leak in check.leaks(f"- Know that {text}"))
+        tokens = item.prompt.split()
+        start = rng.randrange(len(tokens) - 4)
+        fragment = " ".join(tokens[start : start + 5])
+        caught = any(leak.kind == "words of a prompt" for leak in check.leaks(f"- {fragment}"))
+        assert caught or all(common[gram] >= 3 for gram in grams(words(fragment), 5)), fragment
+
+
+@pytest.mark.parametrize("name", ["python", "scheduling"])
+def test_the_shipped_strategies_carry_no_leak(name: str) -> None:
+    check = StrategyCheck(get_domain(name).load(None, Sizes(), seed=0))
+    for strategy in ("python", "scheduling"):
+        assert check.leaks(prompts.load_strategy_file(strategy)) == []
