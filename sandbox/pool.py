@@ -32,7 +32,7 @@ class Slot:
         self.number = number
         self.serial = 0
         self.link: Link | None = None
-        self.attestation = ""
+        self.attestation = ""  # of the worker that is in it; "" until that has proved its limits
 
 
 class Sandbox:
@@ -110,6 +110,7 @@ class Sandbox:
                 link = await self._worker(slot)
             except WorkerLost as lost:
                 return self._unjudged(submission, "infra_error", str(lost))
+            place = {"tier": self.tier, "image": self.image, "attestation": slot.attestation}
             try:
                 ended = await link.ask(submission)
                 verdict = assess(submission, ended)
@@ -121,8 +122,7 @@ class Sandbox:
                 await self._drop(slot)
                 raise
             else:
-                update = {"tier": self.tier, "image": self.image, "attestation": slot.attestation}
-                return verdict.model_copy(update=update)
+                return verdict.model_copy(update=place)
         return self._unjudged(submission, "quarantined", f"two workers were lost: {problem}")
 
     async def _look_after(self, slot: Slot, link: Link, verdict: SubmissionVerdict, spoilt: bool) -> None:
@@ -151,7 +151,7 @@ class Sandbox:
         return slot.link
 
     async def _drop(self, slot: Slot) -> None:
-        link, slot.link = slot.link, None
+        link, slot.link, slot.attestation = slot.link, None, ""
         if link is not None:
             await link.close()
 
@@ -190,8 +190,10 @@ async def _choose(name: str) -> Tier:
             problems.append(f"  {tier.name}: {problem}")
         else:
             return tier
+    detail = "\n".join(problems)
+    if name != "auto":
+        raise SandboxError(f"The sandbox tier that was asked for does not work.\n{detail}")
     raise SandboxError(
-        "No sandbox tier works, and code of a model is never run without one.\n"
-        + "\n".join(problems)
-        + "\nCheck the mending with: python -m sandbox doctor"
+        "No sandbox tier works, and a model's code is never run without one.\n"
+        f"{detail}\nCheck the mending with: python -m sandbox doctor"
     )
