@@ -231,7 +231,7 @@ def build_trainer(
     trainer = CompletionTrainer(
         model=model,
         args=arguments,
-        train_dataset=_dataset(examples),
+        train_dataset=flat_dataset(examples),
         processing_class=tokenizer,
         peft_config=lora_config(settings),
         data_collator=collate if fast else None,
@@ -270,7 +270,8 @@ def _arguments(
     )
 
 
-def _dataset(examples: list[Example]) -> Dataset:
+def flat_dataset(examples: list[Example]) -> Dataset:
+    """Token ids and labels, as TRL takes them without rendering anything anew."""
     labels = [[IGNORED] * e.prompt + e.ids[e.prompt :] for e in examples]
     return Dataset.from_dict({"input_ids": [e.ids for e in examples], "labels": labels})
 
