@@ -9,7 +9,7 @@ from langgraph.runtime import Runtime
 
 from agents.solver import Solver
 from agents.teacher import Graded
-from evaluation.dataset import CurationError, dataset_card, write_card, write_dataset
+from evaluation.dataset import CurationError, dataset_card, write_curation
 from evaluation.dataset import curate as curate_rows
 from evaluation.report import write_report
 from graphs.attempts import Job, attempt_all, evaluation_row, share_passed
@@ -53,8 +53,6 @@ def _write_datasets(context: RunContext, graded: list[Graded], strategy: Strateg
         )
     except CurationError as error:
         raise StageError(f"curation: {error}") from error
-    for arm, rows in curation.rows.items():
-        write_dataset(context.run, arm, rows)
     card = dataset_card(
         curation,
         run_id=context.run.id,
@@ -62,7 +60,7 @@ def _write_datasets(context: RunContext, graded: list[Graded], strategy: Strateg
         teacher=context.teacher.description,
         strategy_text=text,
     )
-    write_card(context.run, card)
+    write_curation(context.run, curation, card)
     context.events.info(f"{curation.size} verified examples for each of {', '.join(arms)}")
 
 
