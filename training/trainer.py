@@ -294,5 +294,13 @@ def train(trainer: CompletionTrainer, progress_path: Path) -> ProgressFile:
     progress = ProgressFile(progress_path, step)
     progress.trainer = trainer
     trainer.add_callback(progress)
-    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    try:
+        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    except RuntimeError as error:
+        if "memory" not in str(error):
+            raise
+        raise TrainingError(
+            f"not enough memory for batches of {trainer.args.train_batch_size} rows: "
+            f"{_first_line(error)}. Lower training.batch_size or training.max_length"
+        ) from error
     return progress
