@@ -8,13 +8,14 @@ import torch
 import torch.nn.functional as F
 from peft import get_peft_model
 from torch import Tensor
+from transformers import AutoConfig, AutoModelForCausalLM
 
 from records.config import TrainingConfig
 from tests.training.tiny import tiny_model
 from training.attention import NAME, Layout
 from training.batches import IGNORED, collate
 from training.fused import completion_loss, fuse
-from training.trainer import lora_config
+from training.trainer import fast_path_problem, lora_config
 
 Row = dict[str, list[int]]
 
@@ -85,6 +86,39 @@ def test_loss_and_gradients_equal_the_ordinary_forward(prefix: int, prompts: lis
     assert wanted.keys() == seen.keys() and len(wanted) == 2 * 14
     for name, gradient in wanted.items():
         torch.testing.assert_close(seen[name], gradient, rtol=1e-3, atol=2e-5 * float(gradient.abs().max()), msg=name)
+
+
+@pytest.mark.parametrize("family", ["qwen2", "qwen3"])
+def test_other_families_of_the_fast_path(family: str) -> None:
+    """Biased projections (qwen2) and norms inside the attention (qwen3)."""
+    shape = {"vocab_size": 258, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2}
+    heads = {"num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 8}
+    torch.manual_seed(1)
+    base = AutoModelForCausalLM.from_config(AutoConfig.for_model(family, **shape, **heads))
+    assert fast_path_problem(base, "cpu") is None
+    plain = get_peft_model(base, lora_config(TrainingConfig(rank=4)))
+    fast = copy.deepcopy(plain)
+    fast.get_base_model().set_attn_implementation(NAME)
+    fuse(fast)
+    rows = random_rows(6, [2, 5, 3], [4, 3, 6])
+    expected, got = ordinary(plain, rows), flat(fast, rows)
+    torch.testing.assert_close(got, expected, rtol=1e-5, atol=1e-4)
+    wanted, seen = gradients(plain, expected), gradients(fast, got)
+    for name, gradient in wanted.items():
+        torch.testing.assert_close(seen[name], gradient, rtol=1e-3, atol=2e-5 * float(gradient.abs().max()), msg=name)
+
+
+def test_models_that_need_more_than_full_attention_take_the_librarys_path() -> None:
+    assert "model type gpt2" in str(fast_path_problem(AutoModelForCausalLM.from_config(small_gpt2()), "cpu"))
+    assert "GPU" in str(fast_path_problem(tiny_model(), "cuda"))
+    window = AutoConfig.for_model("qwen2", layer_types=["full_attention", "sliding_attention"], num_hidden_layers=2)
+    model = tiny_model()
+    model.config = window
+    assert "not the full one" in str(fast_path_problem(model, "cpu"))
+
+
+def small_gpt2() -> Any:
+    return AutoConfig.for_model("gpt2", n_layer=1, n_head=2, n_embd=16, vocab_size=50)
 
 
 def test_shared_tokens_are_computed_once() -> None:

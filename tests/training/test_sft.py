@@ -63,6 +63,16 @@ def test_a_training_leaves_an_adapter_and_its_papers(
     assert (folder / ADAPTER).stat().st_mtime_ns == written
 
 
+def test_a_student_off_the_fast_path_is_trained_with_the_librarys_loss(tmp_path: Path) -> None:
+    folder = save_student(tmp_path / "student")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "attention_dropout": 0.1}))
+    run = make_run(tmp_path / "run", folder, rows(16))
+    assert main(command(run)) == 0
+    done = json.loads((run / "adapters" / "lora_plain-seed1" / "done.json").read_text())
+    assert done["steps"] == 4 and 5 < done["final_loss"] < 6 and done["tokens"] > 0
+
+
 def test_other_data_trains_anew(tmp_path: Path, student: Path) -> None:
     run = make_run(tmp_path / "run", student, rows(8))
     folder = run / "adapters" / "lora_plain-seed1"
