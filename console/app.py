@@ -45,7 +45,7 @@ PROGRAM = "python -m graphs.transfer"
 BAD_INPUT = 2
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
-console = Console(highlight=False)
+console = Console(highlight=False, width=None if sys.stdout.isatty() else 110)
 errors = Console(stderr=True, highlight=False)
 
 RunsOption = Annotated[Path, typer.Option("--runs", envvar="LRL_RUNS", help="Folder that holds the runs.")]

@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from rich import box
 from rich.console import Console
 from rich.panel import Panel
 from rich.syntax import Syntax
@@ -20,6 +21,7 @@ from models.ledger import read_rows
 from records.nouns import Attempt, Decision, Judgement, Problem, Reflection, Verdict
 from records.rundir import RunDirectory
 
+COUNTS = "unparsed/trunc./ungraded"
 COLOURS = {"improved": "green", "supported": "green", "worse": "red", "below the constant baseline": "red"}
 
 
@@ -45,17 +47,18 @@ def split_table(split: str, figures: dict[str, Any]) -> Table:
     """One row per arm with interval, and the difference to the base model."""
     constant = figures.get("constant_baseline")
     title = split + (f" (always {constant['class']}: {constant['accuracy']:.1%})" if constant else "")
-    table = Table(title=title, title_justify="left")
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
     balanced = any(arm["balanced_accuracy"] is not None for arm in figures["arms"].values())
-    columns = ["arm", "right", "accuracy", "95% interval", *(["balanced"] if balanced else [])]
-    for column in [*columns, "unparsed", "truncated", "ungraded", "against base"]:
-        table.add_column(column, justify="left" if column == "arm" else "right")
+    table.add_column("arm", no_wrap=True)
+    headers = ["right", "accuracy [95%]", *(["balanced"] if balanced else []), "against base [95%]", COUNTS]
+    for header in headers:
+        table.add_column(header, justify="right", no_wrap=True)
     gains = {c["a"]: c for c in figures["comparisons"] if c["b"] == "base"}
     for arm, row in figures["arms"].items():
-        cells = [arm, f"{row['correct']}/{row['n']}", _percent(row["accuracy"]), _interval(row["ci95"])]
+        cells = [f"{row['correct']}/{row['n']}", _with_interval(row["accuracy"], row["ci95"])]
         cells += [_percent(row["balanced_accuracy"])] if balanced else []
-        counts = [str(row[name]) for name in ("unparsed", "truncated", "ungraded")]
-        table.add_row(*map(safe, cells), *counts, _gain(gains.get(arm)))
+        counts = "/".join(str(row[name]) for name in ("unparsed", "truncated", "ungraded"))
+        table.add_row(*map(safe, [arm, *cells, _gain(gains.get(arm)), counts]))
     return table
 
 
@@ -63,15 +66,17 @@ def _percent(value: float | None) -> str:
     return "" if value is None else f"{value:.1%}"
 
 
-def _interval(value: Sequence[float] | None) -> str:
-    return f"{value[0]:.1%} to {value[1]:.1%}" if value else ""
+def _with_interval(value: float | None, interval: Sequence[float] | None) -> str:
+    if value is None or not interval:
+        return ""
+    return f"{value:.1%} [{100 * interval[0]:.0f}, {100 * interval[1]:.0f}]"
 
 
 def _gain(comparison: dict[str, Any] | None) -> str:
     if not comparison or comparison["ci95"] is None:
         return ""
     low, high = comparison["ci95"]
-    return f"{100 * comparison['difference']:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}] points"
+    return f"{100 * comparison['difference']:+.1f} [{100 * low:+.0f}, {100 * high:+.0f}]"
 
 
 def show_overview(console: Console, run: RunDirectory, stage: str) -> None:

@@ -8,6 +8,7 @@ silence. Not guaranteed: that the rows are any good; curation decided that.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,8 @@ from transformers import PreTrainedTokenizerBase
 from records.nouns import Decision, Message, Record, TrainingRow, content_hash
 from records.rundir import RunDirectory
 from training.errors import TrainingError
+
+INTRODUCTION = 400  # characters of a system message that may stand before the strategy's text
 
 
 @dataclass(frozen=True)
@@ -89,7 +92,8 @@ def _row(path: Path, number: int, raw: object) -> TrainingRow:
 def check_approval(rows: Iterable[TrainingRow], decisions: Iterable[Decision]) -> str | None:
     """Refuse rows of a strategy that nobody approved; returns the one strategy hash, if there is one.
 
-    A system message must be the very text of the row's strategy. Raises TrainingError.
+    A system message must end with the very text of the row's strategy, after a short introduction.
+    Raises TrainingError.
     """
     approved = _approved(decisions)
     used: set[str] = set()
@@ -119,13 +123,19 @@ def _approved(decisions: Iterable[Decision]) -> set[str]:
     return approved
 
 
+def _tails(text: str) -> list[str]:
+    """The text itself, and what follows each blank line near its beginning (after words of introduction)."""
+    starts = [found.end() for found in re.finditer(r"\n\n", text[:INTRODUCTION])]
+    return [text, *(text[start:] for start in starts)]
+
+
 def _check_system(row: TrainingRow) -> None:
     for message in row.prompt:
         if message.role != "system":
             continue
         if row.strategy_hash is None:
             raise TrainingError(f"row {row.id} has a system message but names no strategy: it cannot be checked")
-        if row.strategy_hash not in {content_hash(message.content), content_hash(message.content.strip())}:
+        if row.strategy_hash not in map(content_hash, _tails(message.content.strip())):
             raise TrainingError(
                 f"row {row.id}: its system message is not the text of the approved strategy {row.strategy_hash}"
             )
