@@ -29,7 +29,7 @@ MIN_SHARED = 32  # tokens; a shorter common beginning is not worth a separate at
 _BUCKET = 32  # prompts and the part of the cache that is read are padded to multiples of this
 _ROWS = 64  # every matrix product has at least so many rows, and at most twice as many
 _GROW = 128  # places by which the cache grows
-_CHUNK = 4096  # prompt tokens computed together
+_CHUNK = 1024  # prompt tokens computed together: beyond, intermediate results leave a CPU's cache
 _REFINED = 4  # likeliest tokens whose logits are computed again in fp32
 Linear = Callable[[Tensor], Tensor]
 
