@@ -41,24 +41,21 @@ def show_evidence(console: Console, run: RunDirectory, payload: dict[str, Any]) 
 
 def bullets_view(strategy: Strategy) -> Group:
     """Bullets by section, each with its id and origin."""
-    lines: list[Text] = []
-    section = None
+    sections: dict[str, list[Text]] = {}
     for bullet in strategy.bullets:
-        if bullet.section != section:
-            section = bullet.section
-            lines.append(Text(plain(section), style="bold"))
         origin = f"round {bullet.round}, from {len(bullet.origin)} attempts" if bullet.origin else "first draft"
-        lines.append(Text.assemble((f"  {bullet.id:>4}  ", "cyan"), plain(bullet.text), (f"  [{origin}]", "dim")))
+        line = Text.assemble((f"  {bullet.id:>4}  ", "cyan"), plain(bullet.text), (f"  [{origin}]", "dim"))
+        sections.setdefault(bullet.section, []).append(line)
+    lines = [part for name, found in sections.items() for part in (Text(plain(name), style="bold"), *found)]
     return Group(*lines)
 
 
-def difference_view(old: Strategy, new: Strategy) -> Any:
+def difference_view(old: Strategy, new: Strategy, names: tuple[str, str] = ("first draft", "this strategy")) -> Any:
     """Unified diff of two versions' texts."""
-    lines = difflib.unified_diff(
-        plain(old.text).splitlines(), plain(new.text).splitlines(), "first draft", "this strategy", lineterm="", n=0
-    )
-    text = "\n".join(lines)
-    return Syntax(text, "diff") if text else Text("No edit passed the gate: this is the first draft.", style="dim")
+    before, after = plain(old.text).splitlines(), plain(new.text).splitlines()
+    text = "\n".join(difflib.unified_diff(before, after, *names, lineterm="", n=0))
+    empty = Text("No edit passed the gate: this is the first draft.", style="dim")
+    return Syntax(text, "diff", word_wrap=True) if text else empty
 
 
 def gate_table(reflections: list[Reflection]) -> Table:

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from rich import box
 from rich.console import Console
 from rich.panel import Panel
-from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
-from console.review import arms_table, bullets_view, gate_table
+from console.review import arms_table, bullets_view, difference_view, gate_table
 from console.text import plain, safe
 from graphs.strategies import all_versions, load_strategy
 from graphs.usage import short_model, usage_rows
 from models.ledger import read_rows
-from records.nouns import Attempt, Decision, Judgement, Problem, Reflection, Verdict
+from records.nouns import Attempt, Decision, Judgement, Problem, Reflection, Strategy, Verdict
 from records.rundir import RunDirectory
 
 COUNTS = "unparsed/trunc./ungraded"
@@ -125,15 +123,14 @@ def _show_difference(console: Console, run: RunDirectory, reflection: Reflection
     if not reflection.candidate_hash:
         return
     old, new = load_strategy(run, reflection.parent_hash), load_strategy(run, reflection.candidate_hash)
-    lines = difflib.unified_diff(plain(old.text).splitlines(), plain(new.text).splitlines(), lineterm="", n=0)
-    console.print(Syntax("\n".join(list(lines)[2:]), "diff", word_wrap=True))
+    console.print(difference_view(old, new, names=(old.hash, new.hash)))
 
 
 def show_strategy(console: Console, run: RunDirectory, limit: int) -> None:
     """All versions in order, the gate's figures, the validation and the decisions."""
     for version in all_versions(run):
         title = f"{version.strategy.hash} · {version.status} · round {version.strategy.round}"
-        console.print(Panel(bullets_view(version.strategy), title=title, title_align="left"))
+        console.print(Panel(_version_view(run, version.strategy), title=title, title_align="left"))
         if version.gate:
             console.print(f"  gate: {safe(version.gate.reason)}")
     console.print(gate_table(run.read("reflections.jsonl", Reflection)))
@@ -145,6 +142,13 @@ def show_strategy(console: Console, run: RunDirectory, limit: int) -> None:
         console.print(
             f"{decision.time} {safe(decision.who)}: {decision.action} {decision.strategy_hash} {safe(decision.reason)}"
         )
+
+
+def _version_view(run: RunDirectory, strategy: Strategy) -> Any:
+    """The first version in full, a later one as what it changes."""
+    if strategy.parent is None:
+        return bullets_view(strategy)
+    return difference_view(load_strategy(run, strategy.parent), strategy, names=(strategy.parent, strategy.hash))
 
 
 def show_attempts(console: Console, run: RunDirectory, limit: int) -> None:
