@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import random
 from typing import Any
 
 from langgraph.runtime import Runtime
@@ -14,6 +15,8 @@ from graphs.attempts import Job, attempt_all, evaluation_row, share_passed
 from graphs.context import RunContext, StageError
 from graphs.state import TransferState
 from records.nouns import Problem
+
+SPOILED_TRIES = 3
 
 
 async def prepare_splits(state: TransferState, runtime: Runtime[RunContext]) -> dict[str, Any]:
@@ -54,7 +57,7 @@ def _gate_power(context: RunContext) -> str:
 
 
 async def _self_check(context: RunContext, problems: list[Problem]) -> None:
-    """The verifier must accept the reference of each family before any model is called."""
+    """Before any model is called: each family's reference must pass and a spoiled one must not."""
     families = {problem.family: problem for problem in problems if problem.reference}
     for problem in families.values():
         judgement = await context.verifier.judge(problem, problem.reference)
@@ -63,6 +66,17 @@ async def _self_check(context: RunContext, problems: list[Problem]) -> None:
                 f"the verifier does not accept the reference of {problem.id} ({judgement.kind}: {judgement.evidence}). "
                 "No model was called; mend the problem or the sandbox first."
             )
+        if problem.split != "test" and await _accepts_spoiled(context, problem):
+            raise StageError(f"the verifier accepts a spoiled solution of {problem.id}: its tests are too weak")
+
+
+async def _accepts_spoiled(context: RunContext, problem: Problem) -> bool:
+    """All of a few spoiled solutions pass (a single one may happen to be right)."""
+    for number in range(SPOILED_TRIES):
+        spoiled = context.domain.spoil(problem, random.Random(f"self-check/{number}"))
+        if (await context.verifier.judge(problem, spoiled)).outcome != "pass":
+            return False
+    return True
 
 
 async def student_baseline(state: TransferState, runtime: Runtime[RunContext]) -> dict[str, Any]:

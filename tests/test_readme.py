@@ -1,0 +1,61 @@
+"""The README is true: its domain runs, its commands exist, its Makefile targets too."""
+
+import random
+import re
+import types
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+
+import agents
+from console.app import app
+from domains.base import Domain
+from evaluation.leakage import check_splits
+from records.config import RunConfig, Sizes
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text("utf-8")
+
+
+@pytest.fixture(scope="module")
+def domain() -> Domain:
+    (code,) = re.findall(r"```python\n(.*?)```", README, re.S)
+    module = types.ModuleType("fractions_domain")
+    exec(compile(code, "README.md", "exec"), module.__dict__)
+    found: Domain = module.DOMAIN
+    return found
+
+
+async def test_domain_of_the_readme_accepts_references_and_refuses_spoiled_ones(domain: Domain) -> None:
+    config = RunConfig.model_validate({"domain": "fractions", **domain.profile("quick")})
+    problems = domain.load(None, Sizes(train=40, gate=8, transfer=8, test=20, ood=10), seed=1)
+    assert check_splits(problems).ok and len(problems) == 86
+    assert sum(p.answer == "FIRST" for p in problems) == 43
+    async with domain.verifier(config) as verifier:
+        for problem in problems:
+            assert (await verifier.judge(problem, problem.reference)).outcome == "pass"
+            assert (await verifier.judge(problem, domain.spoil(problem, random.Random(0)))).outcome == "fail"
+            assert (await verifier.judge(problem, "no idea")).outcome == "unparsed"
+
+
+def test_commands_of_the_readme_are_those_of_the_program() -> None:
+    named = set(re.findall(r"^\| `… (\w+)", README, re.M))
+    assert named == set(get_command(app).commands)  # type: ignore[attr-defined]
+
+
+def test_flags_of_the_readme_exist() -> None:
+    command = get_command(app)
+    flags = {name for group in [command, *command.commands.values()] for p in group.params for name in p.opts}  # type: ignore[attr-defined]
+    foreign = {"--check", "--no-deps"}
+    assert set(re.findall(r"(?<![\w-])--[a-z]+", README)) - foreign <= flags
+
+
+def test_make_targets_of_the_readme_exist() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    for target in set(re.findall(r"(?:`|^)make ([a-z-]+)", README, re.M)):
+        assert re.search(rf"^{target}:", makefile, re.M), target
+
+
+def test_agents_is_our_package() -> None:
+    assert Path(agents.__file__ or "").parent == ROOT / "agents"
