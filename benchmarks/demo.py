@@ -44,9 +44,8 @@ def main() -> None:
             break
         time.sleep(0.5)
     seconds = time.monotonic() - started
-    print(
-        f"{' '.join(arguments)}: exit {process.wait()}, {seconds / 60:.1f} min, peak {peak / 2**30:.1f} GiB; {machine()}"
-    )
+    figures = f"exit {process.wait()}, {seconds / 60:.1f} min, peak {peak / 2**30:.1f} GiB"
+    print(f"{' '.join(arguments)}: {figures}; {machine()}")
 
 
 if __name__ == "__main__":
