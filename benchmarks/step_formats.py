@@ -48,6 +48,30 @@ def tally(instance: Instance) -> str:
     return "\n".join([*lines, *_closing(instance)])
 
 
+def tally_marks(instance: Instance) -> str:
+    """As `tally`, with a mark where the line's meeting is going on: `12-14: 09.0 … 12+1 13+1 …`."""
+    counts = dict.fromkeys(DAY, 0)
+    lines = []
+    for start, end in instance.meetings:
+        cells = []
+        for hour in DAY:
+            counts[hour] += start <= hour < end
+            cells.append(f"{hour:02d}{'+' if start <= hour < end else '.'}{counts[hour]}")
+        lines.append(f"{two_digits((start, end))}: " + " ".join(cells))
+    return "\n".join([*lines, *_closing(instance)])
+
+
+def bits(instance: Instance) -> str:
+    """One line per meeting: its hours as bits, then the sums so far: `12-14 000110000 011220000`."""
+    counts = [0] * len(DAY)
+    lines = []
+    for start, end in instance.meetings:
+        own = [int(start <= hour < end) for hour in DAY]
+        counts = [a + b for a, b in zip(counts, own, strict=True)]
+        lines.append(f"{two_digits((start, end))} {''.join(map(str, own))} {''.join(map(str, counts))}")
+    return "\n".join([*lines, *_closing(instance)])
+
+
 def digits(instance: Instance) -> str:
     """As `tally`, the counts alone in one block of digits: `12-14 000110000`."""
     counts = dict.fromkeys(DAY, 0)
@@ -93,7 +117,9 @@ FORMATS: dict[str, Writer] = {
     "starts_in_words": starts_in_words,
     "letters": letters,
     "tally": tally,
+    "tally_marks": tally_marks,
     "digits": digits,
+    "bits": bits,
     "listing": listing,
     "verdict_only": verdict_only,
 }

@@ -160,17 +160,22 @@ class Student:
         return total
 
     @torch.no_grad()
-    def forced(self, rows: Sequence[Row]) -> tuple[float, float]:
-        """Share of reply tokens right, and of whole replies, with the truth fed back."""
+    def forced(self, rows: Sequence[Row]) -> tuple[float, float, dict[str, str]]:
+        """Share of reply tokens right, of whole replies, and misses by token, the truth fed back."""
         right = count = whole = 0
+        missed: Counter[int] = Counter()
+        seen: Counter[int] = Counter()
         for batch in _batches(rows, 8, 0):
             states, target, mask = self.hidden(batch)
             parts = states.split(VOCABULARY_CHUNK)
             good = torch.cat([(part @ self.model.lm_head.weight.T).argmax(-1) for part in parts]) == target
+            missed.update(target[~good].tolist())
+            seen.update(target.tolist())
             lines = torch.ones_like(mask)
             lines[mask] = good
             right, count, whole = right + int(good.sum()), count + len(target), whole + int(lines.all(1).sum())
-        return right / count, whole / len(rows)
+        worst = {self.tokenizer.decode([token]): f"{n}/{seen[token]}" for token, n in missed.most_common(8)}
+        return right / count, whole / len(rows), worst
 
     @torch.no_grad()
     def replies(self, rows: Sequence[Row], batch: int = 64) -> Iterator[tuple[Row, str]]:
@@ -272,8 +277,9 @@ def run(name: str, options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     if options.save:
         torch.save([p.detach() for p in student.trained], options.save)
     held = [student.row(instance, writer) for instance in sets["held_out"][:48]]
-    per_token, whole = student.forced(held)
-    yield settings | {"train_seconds": round(seconds), "forced_token": per_token, "forced_reply": whole}
+    per_token, whole, missed = student.forced(held)
+    figures = {"train_seconds": round(seconds), "forced_token": per_token, "forced_reply": whole, "missed": missed}
+    yield settings | figures
     for chosen in filter(None, options.free.split(",")):
         rows = [student.row(instance, writer) for instance in sets[chosen][: options.limit]]
         yield {"format": name, "examples": settings["examples"], "set": chosen, **free_figures(student, rows, writer)}
