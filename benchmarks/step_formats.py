@@ -6,6 +6,8 @@ Hours have two digits throughout, as in the domain's prompt. `starts` is what th
 
 from __future__ import annotations
 
+from collections import Counter
+from collections import Counter
 from collections.abc import Callable, Iterator
 
 from domains.scheduling_problems import Instance
@@ -13,6 +15,10 @@ from domains.scheduling_steps import two_digits, write
 
 Writer = Callable[[Instance], str]
 DAY = range(9, 18)
+HOUR_WORDS = (
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
+    "seventeen eighteen nineteen twenty twenty-one twenty-two twenty-three twenty-four"
+).split()
 
 
 def starts_in_words(instance: Instance) -> str:
@@ -61,6 +67,17 @@ def tally_marks(instance: Instance) -> str:
     return "\n".join([*lines, *_closing(instance)])
 
 
+def covered(instance: Instance) -> str:
+    """Per meeting only the hours that it covers, with their running counts: `12-14: 12=2 13=1 max 2`."""
+    counts: Counter[int] = Counter()
+    lines = []
+    for meeting in instance.meetings:
+        counts.update(range(*meeting))
+        cells = " ".join(f"{hour:02d}={counts[hour]}" for hour in range(*meeting))
+        lines.append(f"{two_digits(meeting)}: {cells} max {max(counts.values())}")
+    return "\n".join([*lines, *_closing(instance)])
+
+
 def bits(instance: Instance) -> str:
     """One line per meeting: its hours as bits, then the sums so far: `12-14 000110000 011220000`."""
     counts = [0] * len(DAY)
@@ -93,6 +110,27 @@ def listing(instance: Instance) -> str:
     return "\n".join([*lines, *_closing(instance)])
 
 
+def occupied(instance: Instance) -> str:
+    """One line per meeting with its own hours only, each with its running count: `11-13: 11=2 12=1`."""
+    return _occupied(instance, lambda hour: f"{hour:02d}")
+
+
+def occupied_words(instance: Instance) -> str:
+    """As `occupied`, the hours as words, one token each: `11-13: eleven=2 twelve=1 max 2`."""
+    return _occupied(instance, HOUR_WORDS.__getitem__)
+
+
+def _occupied(instance: Instance, hour_name: Callable[[int], str]) -> str:
+    counts: Counter[int] = Counter()
+    lines = []
+    for meeting in instance.meetings:
+        hours = range(*meeting)
+        counts.update(hours)
+        cells = " ".join(f"{hour_name(hour)}={counts[hour]}" for hour in hours)
+        lines.append(f"{two_digits(meeting)}: {cells} max {max(counts.values())}")
+    return "\n".join([*lines, *_closing(instance)])
+
+
 def verdict_only(instance: Instance) -> str:
     """No steps at all."""
     return _closing(instance)[-1]
@@ -120,6 +158,9 @@ FORMATS: dict[str, Writer] = {
     "tally_marks": tally_marks,
     "digits": digits,
     "bits": bits,
+    "covered": covered,
     "listing": listing,
+    "occupied": occupied,
+    "occupied_words": occupied_words,
     "verdict_only": verdict_only,
 }
