@@ -7,7 +7,6 @@ Hours have two digits throughout, as in the domain's prompt. `starts` is what th
 from __future__ import annotations
 
 from collections import Counter
-from collections import Counter
 from collections.abc import Callable, Iterator
 
 from domains.scheduling_problems import Instance
@@ -15,10 +14,10 @@ from domains.scheduling_steps import two_digits, write
 
 Writer = Callable[[Instance], str]
 DAY = range(9, 18)
-HOUR_WORDS = (
+HOUR_WORDS = tuple(
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
-    "seventeen eighteen nineteen twenty twenty-one twenty-two twenty-three twenty-four"
-).split()
+    "seventeen eighteen nineteen twenty twenty-one twenty-two twenty-three twenty-four".split(" ")
+)
 
 
 def starts_in_words(instance: Instance) -> str:
@@ -64,17 +63,6 @@ def tally_marks(instance: Instance) -> str:
             counts[hour] += start <= hour < end
             cells.append(f"{hour:02d}{'+' if start <= hour < end else '.'}{counts[hour]}")
         lines.append(f"{two_digits((start, end))}: " + " ".join(cells))
-    return "\n".join([*lines, *_closing(instance)])
-
-
-def covered(instance: Instance) -> str:
-    """Per meeting only the hours that it covers, with their running counts: `12-14: 12=2 13=1 max 2`."""
-    counts: Counter[int] = Counter()
-    lines = []
-    for meeting in instance.meetings:
-        counts.update(range(*meeting))
-        cells = " ".join(f"{hour:02d}={counts[hour]}" for hour in range(*meeting))
-        lines.append(f"{two_digits(meeting)}: {cells} max {max(counts.values())}")
     return "\n".join([*lines, *_closing(instance)])
 
 
@@ -131,6 +119,29 @@ def _occupied(instance: Instance, hour_name: Callable[[int], str]) -> str:
     return "\n".join([*lines, *_closing(instance)])
 
 
+def checked(instance: Instance) -> str:
+    """As `occupied`, every line compared with the rooms at once: `11-13: 11=2 12=1 max 2/3 ok`."""
+    return _checked(instance, lambda hour: f"{hour:02d}")
+
+
+def checked_words(instance: Instance) -> str:
+    """As `checked`, the hours as words: `11-13: eleven=2 twelve=1 max 2/3 ok`."""
+    return _checked(instance, HOUR_WORDS.__getitem__)
+
+
+def _checked(instance: Instance, hour_name: Callable[[int], str]) -> str:
+    counts: Counter[int] = Counter()
+    lines = []
+    for meeting in instance.meetings:
+        hours = range(*meeting)
+        counts.update(hours)
+        cells = " ".join(f"{hour_name(hour)}={counts[hour]}" for hour in hours)
+        highest = max(counts.values())
+        word = "ok" if highest <= instance.rooms else "over"
+        lines.append(f"{two_digits(meeting)}: {cells} max {highest}/{instance.rooms} {word}")
+    return "\n".join([*lines, f"ANSWER: {instance.answer}"])
+
+
 def verdict_only(instance: Instance) -> str:
     """No steps at all."""
     return _closing(instance)[-1]
@@ -158,9 +169,10 @@ FORMATS: dict[str, Writer] = {
     "tally_marks": tally_marks,
     "digits": digits,
     "bits": bits,
-    "covered": covered,
     "listing": listing,
     "occupied": occupied,
     "occupied_words": occupied_words,
+    "checked": checked,
+    "checked_words": checked_words,
     "verdict_only": verdict_only,
 }
