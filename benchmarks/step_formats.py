@@ -14,9 +14,9 @@ from domains.scheduling_steps import two_digits, write
 
 Writer = Callable[[Instance], str]
 DAY = range(9, 18)
-HOUR_WORDS = tuple(
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
-    "seventeen eighteen nineteen twenty twenty-one twenty-two twenty-three twenty-four".split(" ")
+_WORDS = """zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen
+sixteen seventeen eighteen nineteen twenty twenty-one twenty-two twenty-three twenty-four"""
+HOUR_WORDS = _WORDS.split()
 )
 
 
