@@ -17,7 +17,6 @@ DAY = range(9, 18)
 _WORDS = """zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen
 sixteen seventeen eighteen nineteen twenty twenty-one twenty-two twenty-three twenty-four"""
 HOUR_WORDS = _WORDS.split()
-)
 
 
 def starts_in_words(instance: Instance) -> str:
