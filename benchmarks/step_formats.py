@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 
-from domains.scheduling_problems import Instance
+from domains.scheduling_problems import Instance, Meeting
 from domains.scheduling_steps import two_digits, write
 
 Writer = Callable[[Instance], str]
@@ -141,6 +141,42 @@ def _checked(instance: Instance, hour_name: Callable[[int], str]) -> str:
     return "\n".join([*lines, f"ANSWER: {instance.answer}"])
 
 
+def ended(instance: Instance) -> str:
+    """As `checked`, the end written too, so that stopping is an equality: `11-13: 11=2 12=1 13 max 2/3 ok`."""
+    counts: Counter[int] = Counter()
+    lines = []
+    for start, end in instance.meetings:
+        counts.update(range(start, end))
+        cells = " ".join(f"{hour:02d}={counts[hour]}" for hour in range(start, end))
+        highest = max(counts.values())
+        word = "ok" if highest <= instance.rooms else "over"
+        lines.append(f"{start:02d}-{end:02d}: {cells} {end:02d} max {highest}/{instance.rooms} {word}")
+    return "\n".join([*lines, f"ANSWER: {instance.answer}"])
+
+
+def closed_words(instance: Instance) -> str:
+    """As `checked_words`, and the hour of the end closes the list: `11-13: eleven=2 twelve=1 thirteen: max 2/3 ok`."""
+    return _closed(instance, two_digits)
+
+
+def spoken(instance: Instance) -> str:
+    """As `closed_words`, the meeting in words too: `- eleven thirteen: eleven=2 twelve=1 thirteen: max 2/3 ok`."""
+    return _closed(instance, lambda meeting: f"- {HOUR_WORDS[meeting[0]]} {HOUR_WORDS[meeting[1]]}")
+
+
+def _closed(instance: Instance, meeting_name: Callable[[Meeting], str]) -> str:
+    counts: Counter[int] = Counter()
+    lines = []
+    for meeting in instance.meetings:
+        counts.update(range(*meeting))
+        cells = " ".join(f"{HOUR_WORDS[hour]}={counts[hour]}" for hour in range(*meeting))
+        highest = max(counts.values())
+        word = "ok" if highest <= instance.rooms else "over"
+        closing = f"{HOUR_WORDS[meeting[1]]}: max {highest}/{instance.rooms} {word}"
+        lines.append(f"{meeting_name(meeting)}: {cells} {closing}")
+    return "\n".join([*lines, f"ANSWER: {instance.answer}"])
+
+
 def verdict_only(instance: Instance) -> str:
     """No steps at all."""
     return _closing(instance)[-1]
@@ -173,5 +209,8 @@ FORMATS: dict[str, Writer] = {
     "occupied_words": occupied_words,
     "checked": checked,
     "checked_words": checked_words,
+    "ended": ended,
+    "closed_words": closed_words,
+    "spoken": spoken,
     "verdict_only": verdict_only,
 }
