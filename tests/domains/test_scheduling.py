@@ -154,7 +154,7 @@ async def test_the_verifier_passes_references_and_fails_spoiled_ones() -> None:
 async def test_judgements_say_where_the_table_went_wrong() -> None:
     domain = Scheduling()
     problem = _problem(((9, 11), (10, 12), (12, 13)), rooms=1)
-    wrong = problem.reference.replace("10-12+2", "10-12.1", 1).replace("ANSWER: NO", "ANSWER: YES")
+    wrong = problem.reference.replace("10=2 11=1 12", "11=1 12", 1).replace("ANSWER: NO", "ANSWER: YES")
     async with domain.verifier(CONFIG) as verifier:
         slip = await verifier.judge(problem, wrong)
         bare = await verifier.judge(problem, "YES.")
