@@ -43,7 +43,7 @@ class Scheduling:
 
     name = "scheduling"
     classes: tuple[str, ...] = ("YES", "NO")
-    reply_tokens = 640
+    reply_tokens = 320  # references have at most about 240
     placebo = "python"
 
     def profile(self, name: str) -> Mapping[str, Any]:
@@ -161,10 +161,16 @@ def _instance(problem: Problem) -> Instance:
 
 
 _PROFILES: dict[str, dict[str, Any]] = {
-    "quick": {"sizes": {"train": 600, "gate": 24, "transfer": 24, "test": 60, "ood": 30}, "examples": 500},
+    "quick": {
+        "sizes": {"train": 700, "gate": 24, "transfer": 24, "test": 60, "ood": 30},
+        "examples": 700,
+        "training": {"batch_size": 8},
+    },
     "full": {
-        "sizes": {"train": 3200, "gate": 60, "transfer": 60, "test": 150, "ood": 90},
-        "examples": 3000,
+        "sizes": {"train": 1500, "gate": 60, "transfer": 60, "test": 150, "ood": 90},
+        "examples": 1500,
+        "training": {"batch_size": 8},
+        "training_seeds": 3,
         "student_arms": ("base", "base+strategy", "lora_plain", "lora_strategy", "lora_distilled"),
     },
 }

@@ -1,6 +1,6 @@
 """The worked steps of a scheduling solution: written, spoiled, and checked line by line.
 
-One line per meeting, in the problem's order: `11-13: 11=2 12=1 13 max 2/3 ok` says that with this
+One line per meeting, in the problem's order: `11-13: 11=2 12=1 13 max 2/3 yes` says that with this
 meeting two go on at 11 and one at 12, that it ends at 13, that the highest count so far is 2, and
 that 3 rooms are enough for it. For a small model every token is a step of its own kind: the next
 hour is the last one plus one, its count is one more than where that hour stood last (or 1), writing
@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 from domains.scheduling_problems import Instance, Meeting
 
-_ROW = re.compile(r"^(\d\d-\d\d): ((?:\d\d=\d+ )*)(\d\d) max (\d+)/(\d+) (ok|over)$")
+_ROW = re.compile(r"^(\d\d-\d\d): ((?:\d\d=\d+ )*)(\d\d) max (\d+)/(\d+) (yes|no)$")
 _CELL = re.compile(r"(\d\d)=(\d+) ")
 
 
@@ -62,7 +62,7 @@ def write(instance: Instance, slip: Slip = Slip()) -> str:
         highest = max(counts.values(), default=0)
         fits = (highest <= instance.rooms) != (slip.comparison and index == last)
         cells = "".join(f"{hour:02d}={counts[hour]} " for hour in hours)
-        word = "ok" if fits else "over"
+        word = "yes" if fits else "no"
         lines.append(f"{two_digits((start, end))}: {cells}{end:02d} max {highest}/{instance.rooms} {word}")
     return "\n".join([*lines, f"ANSWER: {'YES' if fits else 'NO'}"])
 

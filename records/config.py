@@ -61,7 +61,7 @@ class RunConfig(Record):
     domain: str
     teacher: str = "oracle"
     student: str = "embedded"
-    validators: tuple[str, ...] = ("embedded",)
+    validators: tuple[str, ...] = Field(("embedded",), min_length=1)
     profile: Profile = "quick"
     problems: str | None = None
     approve: Approval = "ask"

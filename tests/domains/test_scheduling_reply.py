@@ -47,7 +47,7 @@ def test_verdicts_are_found_early_and_late(reply: str, expected: str | None) -> 
         "The answer is YES or NO.",
         "Is it YES/NO? I cannot tell",
         "The result is **YES** and the result is **NO**",
-        "09-12: 09=1 10=1 11=1 12 max 1/2 ok",
+        "09-12: 09=1 10=1 11=1 12 max 1/2 yes",
         "yesterday",
         "\ud800\x00" * 10,
     ],
