@@ -169,11 +169,16 @@ def _differences(old: Any, new: Any, path: str) -> list[str]:
 
 
 def fork_run(old: RunDirectory, config: RunConfig, runs: Path, run_id: str) -> RunDirectory:
-    """A new run that is served from the old run's ledger where the calls are the same."""
+    """A new run that is served from the old run's ledger and adapters where they are the same.
+
+    An adapter is only used again if its dataset and settings are the new run's: the trainer checks.
+    """
     run = create_run(config, runs, run_id)
-    if (old.path / "ledger.sqlite").exists():
-        for file in old.path.glob("ledger.sqlite*"):
-            shutil.copy2(file, run.path / file.name)
+    for file in old.path.glob("ledger.sqlite*"):
+        shutil.copy2(file, run.path / file.name)
+    for done in old.path.glob("adapters/*/done.json"):
+        unneeded = shutil.ignore_patterns("job.json", "lock", "checkpoints")
+        shutil.copytree(done.parent, run.path / "adapters" / done.parent.name, ignore=unneeded)
     return run
 
 

@@ -1,7 +1,8 @@
 """The trainer as a process of its own, with a record by which another process finds it again.
 
-Guaranteed: a trainer that outlived its parent is followed, not started twice; a finished one is
-not started again. The trainer itself resumes from its last checkpoint when it was killed.
+Guaranteed: a trainer that outlived its parent is followed, not started twice. The trainer itself
+resumes from its last checkpoint when it was killed, and ends at once if the adapter of this very
+dataset and these settings is there.
 """
 
 from __future__ import annotations
@@ -45,10 +46,10 @@ async def train(run: RunDirectory, arm: str, seed: int, progress: Progress) -> P
     directory = adapter_directory(run, arm, seed)
     directory.mkdir(parents=True, exist_ok=True)
     process: subprocess.Popen[bytes] | None = None
-    if not (directory / "done.json").exists() and _running(directory / "job.json") is None:
+    if _running(directory / "job.json") is None:
         process = _start(run, arm, seed, directory)
     await _follow(directory, progress, process)
-    if not (directory / "done.json").exists():
+    if (process is not None and process.returncode != 0) or not (directory / "done.json").exists():
         raise StageError(f"training of {arm} (seed {seed}) did not finish: {_last_words(directory)}")
     return directory
 

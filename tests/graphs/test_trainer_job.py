@@ -1,5 +1,6 @@
 """The trainer's process is found again, not started twice, and its failure is said in its words."""
 
+import asyncio
 import json
 import subprocess
 import sys
@@ -45,6 +46,19 @@ async def test_failed_trainer_is_quoted_and_the_dataset_is_missing(tmp_path: Pat
     with pytest.raises(StageError, match=r"training of lora_plain \(seed 0\) did not finish: .*lora_plain\.jsonl"):
         await train(run, "lora_plain", 0, lambda *_: None)
     assert (adapter_directory(run, "lora_plain", 0) / "trainer.log").exists()
+
+
+async def test_killed_trainer_stops_the_stage_and_leaves_no_adapter(tmp_path: Path) -> None:
+    run = RunDirectory(tmp_path)
+    run.write_json("run.json", {"config": {"domain": "python"}})
+    directory = adapter_directory(run, "lora_plain", 0)
+    stage = asyncio.create_task(train(run, "lora_plain", 0, lambda *_: None))
+    while not (directory / "job.json").exists():
+        await asyncio.sleep(0.01)
+    psutil.Process(Job.model_validate_json((directory / "job.json").read_text()).pid).kill()
+    with pytest.raises(StageError, match="did not finish"):
+        await stage
+    assert not (directory / "done.json").exists()
 
 
 async def test_pid_that_was_given_to_another_process_is_not_ours(tmp_path: Path) -> None:
