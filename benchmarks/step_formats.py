@@ -1,7 +1,7 @@
 """Ways to write down the worked steps of a scheduling problem, compared in `worked_steps.py`.
 
 Each function takes meetings as [start, end) hours and the number of rooms, and returns the reply.
-Hours have two digits throughout, as in the domain's prompt. `starts` is what the domain uses.
+Hours have two digits throughout, as in the domain's prompt. `domain` is what the domain uses.
 """
 
 from __future__ import annotations
@@ -17,6 +17,18 @@ DAY = range(9, 18)
 _WORDS = """zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen
 sixteen seventeen eighteen nineteen twenty twenty-one twenty-two twenty-three twenty-four"""
 HOUR_WORDS = _WORDS.split()
+OK_OVER, YES_NO = ("ok", "over"), ("YES", "NO")
+
+
+def starts(instance: Instance) -> str:
+    """At each meeting's start, every meeting with a mark and the running count: `12: 09-12.0 12-14+1 max 1`."""
+    lines, highest = [], 0
+    for start, _ in instance.meetings:
+        marks = list(_marks(instance, start))
+        highest = max(highest, marks[-1][2])
+        cells = " ".join(f"{name}{'+' if on else '.'}{count}" for name, on, count in marks)
+        lines.append(f"{start:02d}: {cells} max {highest}")
+    return "\n".join([*lines, *_closing(instance)])
 
 
 def starts_in_words(instance: Instance) -> str:
@@ -120,60 +132,50 @@ def _occupied(instance: Instance, hour_name: Callable[[int], str]) -> str:
 
 def checked(instance: Instance) -> str:
     """As `occupied`, every line compared with the rooms at once: `11-13: 11=2 12=1 max 2/3 ok`."""
-    return _checked(instance, lambda hour: f"{hour:02d}")
+    return _checked(instance, two_digits, lambda hour: f"{hour:02d}", "", OK_OVER)
 
 
 def checked_words(instance: Instance) -> str:
     """As `checked`, the hours as words: `11-13: eleven=2 twelve=1 max 2/3 ok`."""
-    return _checked(instance, HOUR_WORDS.__getitem__)
-
-
-def _checked(instance: Instance, hour_name: Callable[[int], str]) -> str:
-    counts: Counter[int] = Counter()
-    lines = []
-    for meeting in instance.meetings:
-        hours = range(*meeting)
-        counts.update(hours)
-        cells = " ".join(f"{hour_name(hour)}={counts[hour]}" for hour in hours)
-        highest = max(counts.values())
-        word = "ok" if highest <= instance.rooms else "over"
-        lines.append(f"{two_digits(meeting)}: {cells} max {highest}/{instance.rooms} {word}")
-    return "\n".join([*lines, f"ANSWER: {instance.answer}"])
+    return _checked(instance, two_digits, HOUR_WORDS.__getitem__, "", OK_OVER)
 
 
 def ended(instance: Instance) -> str:
     """As `checked`, the end written too, so that stopping is an equality: `11-13: 11=2 12=1 13 max 2/3 ok`."""
-    counts: Counter[int] = Counter()
-    lines = []
-    for start, end in instance.meetings:
-        counts.update(range(start, end))
-        cells = " ".join(f"{hour:02d}={counts[hour]}" for hour in range(start, end))
-        highest = max(counts.values())
-        word = "ok" if highest <= instance.rooms else "over"
-        lines.append(f"{start:02d}-{end:02d}: {cells} {end:02d} max {highest}/{instance.rooms} {word}")
-    return "\n".join([*lines, f"ANSWER: {instance.answer}"])
+    return _checked(instance, two_digits, lambda hour: f"{hour:02d}", " ", OK_OVER)
 
 
-def closed_words(instance: Instance) -> str:
-    """As `checked_words`, and the hour of the end closes the list: `11-13: eleven=2 twelve=1 thirteen: max 2/3 ok`."""
-    return _closed(instance, two_digits)
+def ended_verdict(instance: Instance) -> str:
+    """As `ended`, each line with the verdict so far, so that the last one is copied: `… 13 max 2/3 YES`."""
+    return _checked(instance, two_digits, lambda hour: f"{hour:02d}", " ", YES_NO)
 
 
-def spoken(instance: Instance) -> str:
-    """As `closed_words`, the meeting in words too: `- eleven thirteen: eleven=2 twelve=1 thirteen: max 2/3 ok`."""
-    return _closed(instance, lambda meeting: f"- {HOUR_WORDS[meeting[0]]} {HOUR_WORDS[meeting[1]]}")
+def spoken_verdict(instance: Instance) -> str:
+    """As `ended_verdict`, all hours as words: `- eleven thirteen: eleven=2 twelve=1 thirteen: max 2/3 YES`."""
+    return _checked(instance, _spoken, HOUR_WORDS.__getitem__, ": ", YES_NO)
 
 
-def _closed(instance: Instance, meeting_name: Callable[[Meeting], str]) -> str:
+def _spoken(meeting: Meeting) -> str:
+    return f"- {HOUR_WORDS[meeting[0]]} {HOUR_WORDS[meeting[1]]}"
+
+
+def _checked(
+    instance: Instance,
+    meeting_name: Callable[[Meeting], str],
+    hour_name: Callable[[int], str],
+    after_end: str,
+    words: tuple[str, str],
+) -> str:
+    """A line per meeting; the end hour is written, followed by `after_end`, unless that is empty."""
     counts: Counter[int] = Counter()
     lines = []
     for meeting in instance.meetings:
         counts.update(range(*meeting))
-        cells = " ".join(f"{HOUR_WORDS[hour]}={counts[hour]}" for hour in range(*meeting))
+        cells = " ".join(f"{hour_name(hour)}={counts[hour]}" for hour in range(*meeting))
+        end = f"{hour_name(meeting[1])}{after_end}" if after_end else ""
         highest = max(counts.values())
-        word = "ok" if highest <= instance.rooms else "over"
-        closing = f"{HOUR_WORDS[meeting[1]]}: max {highest}/{instance.rooms} {word}"
-        lines.append(f"{meeting_name(meeting)}: {cells} {closing}")
+        word = words[0] if highest <= instance.rooms else words[1]
+        lines.append(f"{meeting_name(meeting)}: {cells} {end}max {highest}/{instance.rooms} {word}")
     return "\n".join([*lines, f"ANSWER: {instance.answer}"])
 
 
@@ -197,7 +199,8 @@ def _closing(instance: Instance) -> list[str]:
 
 
 FORMATS: dict[str, Writer] = {
-    "starts": write,
+    "domain": write,
+    "starts": starts,
     "starts_in_words": starts_in_words,
     "letters": letters,
     "tally": tally,
@@ -210,7 +213,7 @@ FORMATS: dict[str, Writer] = {
     "checked": checked,
     "checked_words": checked_words,
     "ended": ended,
-    "closed_words": closed_words,
-    "spoken": spoken,
+    "ended_verdict": ended_verdict,
+    "spoken_verdict": spoken_verdict,
     "verdict_only": verdict_only,
 }
