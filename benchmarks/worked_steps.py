@@ -174,7 +174,7 @@ class Student:
             lines = torch.ones_like(mask)
             lines[mask] = good
             right, count, whole = right + int(good.sum()), count + len(target), whole + int(lines.all(1).sum())
-        worst = {self.tokenizer.decode([token]): f"{n}/{seen[token]}" for token, n in missed.most_common(8)}
+        worst = {str(self.tokenizer.decode([token])): f"{n}/{seen[token]}" for token, n in missed.most_common(8)}
         return right / count, whole / len(rows), worst
 
     @torch.no_grad()
