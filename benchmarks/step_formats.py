@@ -1,7 +1,7 @@
 """Ways to write down the worked steps of a scheduling problem, compared in `worked_steps.py`.
 
 Each function takes meetings as [start, end) hours and the number of rooms, and returns the reply.
-Hours have two digits throughout, as in the domain's prompt. `domain` is what the domain uses.
+Hours have two digits throughout, as in the domain's prompt. `ended` is what the domain uses.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 
-from domains.scheduling_problems import Instance, Meeting
+from domains.scheduling_problems import Instance
 from domains.scheduling_steps import two_digits, write
 
 Writer = Callable[[Instance], str]
@@ -17,7 +17,6 @@ DAY = range(9, 18)
 _WORDS = """zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen
 sixteen seventeen eighteen nineteen twenty twenty-one twenty-two twenty-three twenty-four"""
 HOUR_WORDS = _WORDS.split()
-OK_OVER, YES_NO = ("ok", "over"), ("YES", "NO")
 
 
 def starts(instance: Instance) -> str:
@@ -28,28 +27,6 @@ def starts(instance: Instance) -> str:
         highest = max(highest, marks[-1][2])
         cells = " ".join(f"{name}{'+' if on else '.'}{count}" for name, on, count in marks)
         lines.append(f"{start:02d}: {cells} max {highest}")
-    return "\n".join([*lines, *_closing(instance)])
-
-
-def starts_in_words(instance: Instance) -> str:
-    """At each meeting's start, every meeting in the problem's order: `09-12 yes 1, 12-14 no 1`."""
-    lines, highest = [], 0
-    for start, _ in instance.meetings:
-        marks = list(_marks(instance, start))
-        highest = max(highest, marks[-1][2])
-        cells = ", ".join(f"{name} {'yes' if on else 'no'} {count}" for name, on, count in marks)
-        lines.append(f"at {start:02d}: {cells}; max {highest}")
-    return "\n".join([*lines, *_closing(instance)])
-
-
-def letters(instance: Instance) -> str:
-    """As `starts`, with a letter for each meeting instead of its hours: `A+1 B.1`."""
-    lines, highest = [], 0
-    for start, _ in instance.meetings:
-        marks = list(_marks(instance, start))
-        highest = max(highest, marks[-1][2])
-        cells = "".join(f" {chr(65 + i)}{'+' if on else '.'}{count}" for i, (_, on, count) in enumerate(marks))
-        lines.append(f"{start:02d}:{cells} max {highest}")
     return "\n".join([*lines, *_closing(instance)])
 
 
@@ -130,53 +107,12 @@ def _occupied(instance: Instance, hour_name: Callable[[int], str]) -> str:
     return "\n".join([*lines, *_closing(instance)])
 
 
-def checked(instance: Instance) -> str:
-    """As `occupied`, every line compared with the rooms at once: `11-13: 11=2 12=1 max 2/3 ok`."""
-    return _checked(instance, two_digits, lambda hour: f"{hour:02d}", "", OK_OVER)
-
-
-def checked_words(instance: Instance) -> str:
-    """As `checked`, the hours as words: `11-13: eleven=2 twelve=1 max 2/3 ok`."""
-    return _checked(instance, two_digits, HOUR_WORDS.__getitem__, "", OK_OVER)
-
-
-def ended(instance: Instance) -> str:
-    """As `checked`, the end written too, so that stopping is an equality: `11-13: 11=2 12=1 13 max 2/3 ok`."""
-    return _checked(instance, two_digits, lambda hour: f"{hour:02d}", " ", OK_OVER)
-
-
-def ended_verdict(instance: Instance) -> str:
-    """As `ended`, each line with the verdict so far, so that the last one is copied: `… 13 max 2/3 YES`."""
-    return _checked(instance, two_digits, lambda hour: f"{hour:02d}", " ", YES_NO)
-
-
-def spoken_verdict(instance: Instance) -> str:
-    """As `ended_verdict`, all hours as words: `- eleven thirteen: eleven=2 twelve=1 thirteen: max 2/3 YES`."""
-    return _checked(instance, _spoken, HOUR_WORDS.__getitem__, ": ", YES_NO)
-
-
-def _spoken(meeting: Meeting) -> str:
-    return f"- {HOUR_WORDS[meeting[0]]} {HOUR_WORDS[meeting[1]]}"
-
-
-def _checked(
-    instance: Instance,
-    meeting_name: Callable[[Meeting], str],
-    hour_name: Callable[[int], str],
-    after_end: str,
-    words: tuple[str, str],
-) -> str:
-    """A line per meeting; the end hour is written, followed by `after_end`, unless that is empty."""
-    counts: Counter[int] = Counter()
-    lines = []
-    for meeting in instance.meetings:
-        counts.update(range(*meeting))
-        cells = " ".join(f"{hour_name(hour)}={counts[hour]}" for hour in range(*meeting))
-        end = f"{hour_name(meeting[1])}{after_end}" if after_end else ""
-        highest = max(counts.values())
-        word = words[0] if highest <= instance.rooms else words[1]
-        lines.append(f"{meeting_name(meeting)}: {cells} {end}max {highest}/{instance.rooms} {word}")
-    return "\n".join([*lines, f"ANSWER: {instance.answer}"])
+def ended_ok(instance: Instance) -> str:
+    """As the domain's `ended`, with other words than the answer's: `11-13: 11=2 12=1 13 max 2/3 ok`."""
+    steps = write(instance).splitlines()
+    lines = [line.removesuffix(" yes") + " ok" if line.endswith(" yes") else line for line in steps[:-1]]
+    lines = [line.removesuffix(" no") + " over" if line.endswith(" no") else line for line in lines]
+    return "\n".join([*lines, steps[-1]])
 
 
 def verdict_only(instance: Instance) -> str:
@@ -199,10 +135,8 @@ def _closing(instance: Instance) -> list[str]:
 
 
 FORMATS: dict[str, Writer] = {
-    "domain": write,
+    "ended": write,
     "starts": starts,
-    "starts_in_words": starts_in_words,
-    "letters": letters,
     "tally": tally,
     "tally_marks": tally_marks,
     "digits": digits,
@@ -210,10 +144,6 @@ FORMATS: dict[str, Writer] = {
     "listing": listing,
     "occupied": occupied,
     "occupied_words": occupied_words,
-    "checked": checked,
-    "checked_words": checked_words,
-    "ended": ended,
-    "ended_verdict": ended_verdict,
-    "spoken_verdict": spoken_verdict,
+    "ended_ok": ended_ok,
     "verdict_only": verdict_only,
 }

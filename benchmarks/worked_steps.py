@@ -1,7 +1,7 @@
 """Which way of writing the worked steps does the small student learn best?
 
-    python -m benchmarks.worked_steps domain --tokens 150000 --free held_out,origin
-    python -m benchmarks.worked_steps domain starts tally digits --tokens 40000
+    python -m benchmarks.worked_steps ended --tokens 150000 --free held_out,origin
+    python -m benchmarks.worked_steps ended starts tally digits --tokens 40000
 
 For each format: a LoRA of the embedded student (all linear layers, one pass over as many examples
 as fit into the token budget, cosine decay after a warm-up), then accuracy per token and share of
