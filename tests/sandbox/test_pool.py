@@ -91,7 +91,7 @@ async def test_leaving_while_judging_leaves_nothing(tier: str) -> None:
 async def kill_worker(sandbox: Sandbox, serial: int) -> None:
     """Take away the worker with that serial while it judges its first submission after attestation."""
     slot = sandbox._slots[0]
-    while slot.serial < serial or slot.link is None or not slot.attestation or slot.link.process is None:  # noqa: ASYNC110
+    while slot.serial < serial or slot.link is None or not slot.attestation or slot.link.process is None:
         await asyncio.sleep(0.01)
     await asyncio.sleep(0.2)
     await sandbox._tier.stop(slot.link.process, slot.number, serial)
