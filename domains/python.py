@@ -45,9 +45,9 @@ class PythonDomain:
     placebo = "scheduling"
 
     def profile(self, name: str) -> Mapping[str, Any]:
-        """Quick: 900 examples (about 400 are too few for 54 families). Full: more problems, three seeds."""
+        """Quick: 800 examples (about 400 are too few for 54 families). Full: more problems, three seeds."""
         if name == "quick":
-            return {"sizes": {"train": 900}, "examples": 900, "training": {"batch_size": 8}}
+            return {"sizes": {"train": 800}, "examples": 800, "training": {"batch_size": 8}}
         return {
             "training": {"batch_size": 8},
             "sizes": {"train": 1200, "gate": 48, "transfer": 54, "test": 162, "ood": 108},
