@@ -2,9 +2,9 @@
 
     python -m benchmarks.demo [-- --domain scheduling --profile full …]
 
-Without arguments: the demo (`--domain python --approve gate`). Memory is the sum of the resident
-sets of the process tree, sampled every 0.5 s; pages that processes share are counted more than
-once, so the true peak is lower.
+Without arguments: the demo (`--domain python --approve gate`). Memory is the sum over the process
+tree, sampled every 0.5 s, of the proportional set sizes (a page shared by n processes counts 1/n in
+each), or of the resident sets where the system does not tell.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from benchmarks.machine import machine
 
 
 def tree_memory(root: psutil.Process) -> int:
-    """Resident bytes of a process and all its descendants."""
+    """Bytes of memory of a process and all its descendants."""
     total = 0
     for process in [root, *root.children(recursive=True)]:
         try:
-            total += process.memory_info().rss
-        except psutil.NoSuchProcess:
+            total += getattr(process.memory_full_info(), "pss", 0) or process.memory_info().rss
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
             continue
     return total
 
@@ -44,7 +44,7 @@ def main() -> None:
             break
         time.sleep(0.5)
     seconds = time.monotonic() - started
-    figures = f"exit {process.wait()}, {seconds / 60:.1f} min, peak {peak / 2**30:.1f} GiB"
+    figures = f"exit {process.wait()}, {seconds / 60:.1f} min, peak {peak / 1e9:.1f} GB"
     print(f"{' '.join(arguments)}: {figures}; {machine()}")
 
 
