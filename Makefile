@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt
 export HF_HUB_DISABLE_TELEMETRY ?= 1
 export LANGSMITH_TRACING ?= false
+export HF_HUB_DISABLE_PROGRESS_BARS ?= 1
 
 .PHONY: install dev demo test test-slow check format bench clean
 install: $(VENV)/.installed
