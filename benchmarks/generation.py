@@ -99,8 +99,8 @@ def main() -> None:
     short, long = conversations(args.requests, None), conversations(args.requests, STRATEGY)
     contenders: dict[str, Callable[[], int]] = {
         "transformers generate, alone": lambda: plain(short[:ALONE], args.tokens),
-        "engine, alone": lambda: one_by_one(sharing, short[:ALONE], args.tokens),
         "engine, together": lambda: together(sharing, short, args.tokens),
+        "engine, alone": lambda: one_by_one(sharing, short[:ALONE], args.tokens),
         "transformers generate, alone, with strategy": lambda: plain(long[:ALONE], args.tokens),
         "engine, together, strategy not shared": lambda: together(apart, long, args.tokens),
         "engine, together, strategy shared": lambda: together(sharing, long, args.tokens),
@@ -112,6 +112,7 @@ def main() -> None:
     for _ in range(args.rounds):
         for name, run in contenders.items():
             results[name].append(speed(run))
+            print(f"# {name}: {results[name][-1]:.1f} tokens/s", flush=True)
     print(f"requests {args.requests}, at most {args.tokens} tokens each, {torch.get_num_threads()} threads at most, "
           f"{best_dtype(torch.device('cpu'))}, load average {os.getloadavg()[0]:.1f}")  # fmt: skip
     for name, values in results.items():
