@@ -28,10 +28,11 @@ from domains.scheduling_steps import Finding, first_slip, spoiled, two_digits, w
 from records.config import RunConfig, Sizes
 from records.nouns import Judgement, Outcome, Problem, Split
 
+# Of five wordings the one that lets the untrained student answer best (benchmarks/prompt_wordings.py).
 PROMPT = (
+    "A meeting ending at T does not conflict with one starting at T.\n"
     "Meetings: {meetings}\nRooms: {rooms}\n"
-    "Can all be held? A meeting ending at T does not conflict with one starting at T. "
-    "Work through it and end with 'ANSWER: YES' or 'ANSWER: NO'."
+    "Can all meetings be held? Work through it, then answer 'ANSWER: YES' or 'ANSWER: NO'."
 )
 ORIGIN_TRAIN = (42, 100)  # seed, number of problems
 ORIGIN_TEST = (123, 150)
@@ -167,8 +168,8 @@ _PROFILES: dict[str, dict[str, Any]] = {
         "training": {"batch_size": 8},
     },
     "full": {
-        "sizes": {"train": 1500, "gate": 60, "transfer": 60, "test": 150, "ood": 90},
-        "examples": 1500,
+        "sizes": {"train": 700, "gate": 48, "transfer": 48, "test": 150, "ood": 60},
+        "examples": 700,
         "training": {"batch_size": 8},
         "training_seeds": 3,
         "student_arms": ("base", "base+strategy", "lora_plain", "lora_strategy", "lora_distilled"),
