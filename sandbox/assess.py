@@ -9,15 +9,19 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from sandbox import values
 from sandbox.link import Ended
-from sandbox.nouns import Submission, SubmissionVerdict, TestCase, WorkerLost
+from sandbox.nouns import Style, Submission, SubmissionVerdict, TestCase, WorkerLost
+from sandbox.output import same_output
 
 EVIDENCE = 400
 _PART = 130
 _DIED = {"inodes": "output_limit"}
+_WORDS = {"X": "runtime_error", "S": "early_exit", "T": "result_limit"}
+_TRUSTED_WORDS = {"V": "pass", "A": "wrong_answer", "N": "unsupported_test"}
 
 
 class Answer(NamedTuple):
@@ -34,41 +38,94 @@ class Assessed(NamedTuple):
     got: str
 
 
-def assess(submission: Submission, ended: Ended) -> SubmissionVerdict:
+def assess(submission: Submission, ends: Sequence[Ended]) -> SubmissionVerdict:
     """The verdict, without the fields on where it was judged.
 
-    Raises WorkerLost if the child could not even bind itself: nothing of the candidate ran.
+    Raises WorkerLost if a child could not even bind itself: nothing of the candidate ran.
     """
-    answers = _answers(ended.answers, len(submission.tests) + 3)
-    if not answers or answers[0].kind != "B":
-        raise WorkerLost(f"the child could not enter its limits (wait status {ended.report['status']})")
-    death = _death(submission, ended)
-    assessed = _assess_tests(submission.tests, answers[1:], death)
-    words = tuple(one.word for one in assessed)
-    failed = next((index for index, word in enumerate(words) if word != "pass"), None)
-    result = "pass" if failed is None else words[failed]
-    evidence = "" if failed is None else _evidence(submission, failed, assessed[failed])
-    if ended.report["killed"] and (failed is None or death.word == "result_limit"):
-        result, evidence = death.word, death.got
-    if ended.report["oom"] and result != "pass":
-        result = "oom"
-    threads = answers[-1].text if answers[-1].kind == "E" else ""
+    runs = [_answers(ended, len(submission.tests) + 3) for ended in ends]
+    deaths = [_death(submission, ended) for ended in ends]
+    if submission.style == "program":
+        assessed = _assess_program(submission, ends, runs, deaths)
+    else:
+        if submission.style == "trusted":
+            _check_trusted(ends[0], runs[0])
+        assessed = _assess_tests(submission, runs[0], deaths[0])
+    result, evidence = _summarise(submission, assessed, ends[-1], deaths[-1])
     return SubmissionVerdict(
         id=submission.id,
         passed=result == "pass",
         result=result,
-        tests=words,
+        tests=tuple(one.word for one in assessed),
         evidence=evidence,
-        cpu_s=round(ended.report["cpu_s"], 6),
-        wall_s=round(ended.report["wall_s"], 6),
-        peak_mb=round(ended.report["peak_kb"] / 1024, 2),
-        leftovers=ended.report["leftovers"] + (int(threads) if threads.isdecimal() and len(threads) < 4 else 0),
+        cpu_s=round(sum(ended.report["cpu_s"] for ended in ends), 6),
+        wall_s=round(sum(ended.report["wall_s"] for ended in ends), 6),
+        peak_mb=round(max(ended.report["peak_kb"] for ended in ends) / 1024, 2),
+        leftovers=sum(ended.report["leftovers"] for ended in ends) + _threads(runs[-1]),
     )
 
 
-def _answers(data: bytes, most: int) -> list[Answer]:
-    """Whole records only, at most as many as can be honest; anything after a malformed one is dropped."""
-    found: list[Answer] = []
+def _summarise(submission: Submission, assessed: list[Assessed], last: Ended, death: Assessed) -> tuple[str, str]:
+    """Result and evidence: the first test that failed decides, one that could not be judged only if none did."""
+    words = [one.word for one in assessed]
+    failed = [index for index, word in enumerate(words) if word not in ("pass", "unsupported_test")]
+    index = next(iter(failed), words.index("unsupported_test") if "unsupported_test" in words else None)
+    result = "pass" if index is None else words[index]
+    evidence = "" if index is None else _evidence(submission, index, assessed[index])
+    if last.report["killed"] and last.report["killed"] != "gone" and (index is None or death.word == "result_limit"):
+        result, evidence = death.word, death.got
+    if last.report["oom"] and result != "pass":
+        result = "oom"
+    return result, evidence
+
+
+def _threads(answers: list[Answer]) -> int:
+    text = answers[-1].text if answers and answers[-1].kind == "E" else ""
+    return int(text) if text.isdecimal() and len(text) < 4 else 0
+
+
+def _check_trusted(ended: Ended, answers: list[Answer]) -> None:
+    """Raise WorkerLost where the trusted process itself failed, for no fault of the candidate's."""
+    report = ended.report
+    if report["killed"] or report["oom"]:
+        return
+    if (answers and answers[0].kind == "W") or report["trusted_status"] != 0:
+        raise WorkerLost(f"the trusted process did not work (wait status {report['trusted_status']})")
+
+
+def _assess_program(
+    submission: Submission, ends: Sequence[Ended], runs: list[list[Answer]], deaths: list[Assessed]
+) -> list[Assessed]:
+    """One word per test: what a program printed counts only if it ended well."""
+    assessed = [
+        _assess_run(test, ended, answers, death)
+        for test, ended, answers, death in zip(submission.tests, ends, runs, deaths, strict=False)
+    ]
+    return assessed + [Assessed("not_run", "")] * (len(submission.tests) - len(ends))
+
+
+def _assess_run(test: TestCase, ended: Ended, answers: list[Answer], death: Assessed) -> Assessed:
+    if ended.report["killed"] or ended.report["oom"] or death.word == "crash":
+        return death
+    if ended.report["status"] != 0:
+        return _not_loaded(answers[0]) if answers and answers[0].kind in "YX" else Assessed("runtime_error", death.got)
+    try:
+        printed = ended.printed.decode()
+    except UnicodeDecodeError:
+        return Assessed("bad_result", "printed bytes that are not UTF-8")
+    if test.expected is None:
+        return Assessed("pass", "")
+    expected = str(values.decode(test.expected))
+    same = same_output(printed, expected, test.comparison, test.tolerance)
+    return Assessed("pass" if same else "wrong_answer", repr(printed[:_PART]))
+
+
+def _answers(ended: Ended, most: int) -> list[Answer]:
+    """What the child said after it was bound.
+
+    Whole records only, at most as many as can be honest; anything after a malformed one is dropped.
+    """
+    data, found = ended.answers, list[Answer]()
     position = 0
     while position + values.RECORD.size <= len(data) and len(found) < most:
         kind, size = values.RECORD.unpack_from(data, position)
@@ -80,13 +137,15 @@ def _answers(data: bytes, most: int) -> list[Answer]:
         except UnicodeDecodeError:
             found.append(Answer("U", "not UTF-8"))
         position += size
-    return found
+    if not found or found[0].kind != "B":
+        raise WorkerLost(f"the child could not enter its limits (wait status {ended.report['status']})")
+    return found[1:]
 
 
 def _death(submission: Submission, ended: Ended) -> Assessed:
     """The word for tests that were never answered."""
     report, limits = ended.report, submission.limits
-    if report["killed"]:
+    if report["killed"] and report["killed"] != "gone":
         word = _DIED.get(report["killed"], report["killed"])
         if word == "timeout_wall" and report["cpu_s"] > limits.cpu_s:
             word = "timeout_cpu"
@@ -94,6 +153,8 @@ def _death(submission: Submission, ended: Ended) -> Assessed:
     if report["oom"]:
         return Assessed("oom", "killed for its memory")
     status = report["status"]
+    if status is None:  # its descriptors were closed, or its children held them
+        return Assessed("early_exit", "the process stopped answering")
     if not os.WIFSIGNALED(status):
         return Assessed("early_exit", f"the process ended with status {os.waitstatus_to_exitcode(status)}")
     number = os.WTERMSIG(status)
@@ -103,16 +164,17 @@ def _death(submission: Submission, ended: Ended) -> Assessed:
     return Assessed("crash", f"killed by {name}")
 
 
-def _assess_tests(tests: tuple[TestCase, ...], answers: list[Answer], death: Assessed) -> list[Assessed]:
+def _assess_tests(submission: Submission, answers: list[Answer], death: Assessed) -> list[Assessed]:
     """One word per test. Before `L` there is at most one answer: why the code did not load."""
+    tests = submission.tests
     if not answers or answers[0].kind != "L":
         first = _not_loaded(answers[0]) if answers else death
         return [first, *[Assessed("not_run", "")] * (len(tests) - 1)]
     assessed: list[Assessed] = []
     for test, answer in zip(tests, answers[1:], strict=False):
-        if answer.kind == "E":
+        if answer.kind in "EG":
             break
-        assessed.append(_assess(test, answer))
+        assessed.append(_assess(submission.style, test, answer))
     missing = len(tests) - len(assessed)
     return assessed + [death][:missing] + [Assessed("not_run", "")] * (missing - 1)
 
@@ -120,23 +182,22 @@ def _assess_tests(tests: tuple[TestCase, ...], answers: list[Answer], death: Ass
 def _not_loaded(answer: Answer) -> Assessed:
     if answer.kind == "M":
         return Assessed("missing_entry", answer.text)
-    word = {"Y": "syntax_error", "S": "early_exit", "X": "runtime_error"}.get(answer.kind, "bad_result")
+    words = {"Y": "syntax_error", "S": "early_exit", "X": "runtime_error", "N": "unsupported_test"}
+    word = words.get(answer.kind, "bad_result")
     return Assessed("memory" if _names(answer)[0] == "MemoryError" else word, _raised(answer))
 
 
-def _assess(test: TestCase, answer: Answer) -> Assessed:
-    if answer.kind == "X":
-        names = _names(answer)
-        if test.raises is not None and test.raises in names:
-            return Assessed("pass", "")
-        return Assessed("memory" if names[0] == "MemoryError" else "runtime_error", _raised(answer))
-    if answer.kind == "S":
-        return Assessed("early_exit", _raised(answer))
-    if answer.kind == "T":
-        return Assessed("result_limit", answer.text)
-    if answer.kind != "V":
-        return Assessed("bad_result", answer.text or "no usable value")
-    return _compare(test, answer.text)
+def _assess(style: Style, test: TestCase, answer: Answer) -> Assessed:
+    if answer.kind == "V" and style != "trusted":
+        return _compare(test, answer.text)
+    if answer.kind == "X" and test.raises is not None and test.raises in _names(answer):
+        return Assessed("pass", "")
+    if style == "trusted" and answer.kind in _TRUSTED_WORDS:
+        return Assessed(_TRUSTED_WORDS[answer.kind], _raised(answer))
+    word = _WORDS.get(answer.kind, "bad_result")
+    if word == "runtime_error" and _names(answer)[0] == "MemoryError":
+        word = "memory"
+    return Assessed(word, _raised(answer) if answer.kind in "XS" else answer.text or "no usable value")
 
 
 def _compare(test: TestCase, text: str) -> Assessed:
@@ -174,11 +235,26 @@ def _evidence(submission: Submission, index: int, assessed: Assessed) -> str:
     if not submission.tests:
         return _clean(assessed.got, EVIDENCE)
     test = submission.tests[index]
+    asked = _asked(submission.style, test)
+    if submission.style == "trusted":
+        return f"test: {_clean(asked, _PART)}\ngot: {_clean(assessed.got, _PART)}"
     wanted = f"raises {test.raises}"
     if test.raises is None:
         wanted = "any value" if test.expected is None else values.show(values.parse(test.expected), _PART)
     got = _clean(assessed.got, _PART)
-    return f"call: {_clean(test.call, _PART)}\nexpected: {_clean(wanted, _PART)}\ngot: {got}"
+    return f"call: {_clean(asked, _PART)}\nexpected: {_clean(wanted, _PART)}\ngot: {got}"
+
+
+def _asked(style: Style, test: TestCase) -> str:
+    """The question of one test, for a person."""
+    if style == "program":
+        return f"stdin {test.stdin[:_PART]!r}"
+    if test.inputs is None:
+        return test.call
+    arguments, named = values.parse(test.inputs).items
+    shown = [values.show(item, _PART) for item in arguments.items]
+    shown += [f"{k.value}={values.show(v, _PART)}" for k, v in zip(named.items[::2], named.items[1::2], strict=True)]
+    return f"{test.call}({', '.join(shown)})"
 
 
 def _clean(text: str, cap: int) -> str:

@@ -38,7 +38,7 @@ def enter(uid: int, tmp: str, inodes: int) -> int:
             with suppress(OSError):  # read-only already; the attestation tries to write there
                 os.chmod(shared, stat.S_IRWXU)
     os.chmod(tmp, 0o777)
-    slot = _usable(uid)
+    slot = usable(uid, 10_000 + uid % 50_000)
     _shed(libc, KEEP)
     return slot
 
@@ -48,11 +48,11 @@ def shed_all() -> None:
     _shed(ctypes.CDLL(None, use_errno=True), ())
 
 
-def _usable(uid: int) -> int:
-    """Whether `uid` exists in this user namespace."""
+def usable(*uids: int) -> int:
+    """The first of `uids` that exists in this user namespace, our own if none does."""
     with open("/proc/self/uid_map") as file:
         ranges = [tuple(map(int, line.split())) for line in file]
-    for wanted in (uid, 10_000 + uid % 50_000):
+    for wanted in uids:
         if any(start <= wanted < start + count for start, _, count in ranges):
             return wanted
     return os.getuid()

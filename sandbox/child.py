@@ -4,15 +4,17 @@ Standard library only; copied into the image. From the moment the candidate's co
 here can be trusted: it only produces claims, which the host compares with what it alone knows.
 
 Answers are records of one kind byte, a length and UTF-8 text: `B` bound, sent before any code of
-the candidate runs; `L` loaded, then per test `V`
-canonical value, `X` exception (names of its classes, newline, last line), `U` unusable value, `T`
-value too large, `S` SystemExit; before or instead of those `Y` syntax error, `M` entry point
-missing; at the end `E` and the number of threads still alive.
+the candidate runs; `L` loaded, then per test `V` canonical value, `X` exception (names of its
+classes, newline, last line), `U` unusable value, `T` value too large, `S` SystemExit; before or
+instead of those `Y` syntax error, `M` entry point missing; at the end `E` and the number of threads
+still alive. Under a trusted process (trusted.py) they go to that process, one per call of its own.
+A program prints instead; its records only explain how it ended.
 """
 
 from __future__ import annotations
 
 # Preloaded because programs commonly import them; a child starts with them warm.
+import atexit
 import bisect  # noqa: F401
 import collections  # noqa: F401
 import copy  # noqa: F401
@@ -41,30 +43,40 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import values
 
 if TYPE_CHECKING:
-    from syscalls import Filter
-    from worker import Job
+    from collections.abc import Callable
 
+    from syscalls import Filter
+    from worker import Job, Pipes
+
+RESULT, ASK = 3, 4  # descriptors in the child: what it says, and what a trusted process asks
+HIGH = 200
 PROCESSES, FILES, FILE_BYTES = 16, 64, 8 << 20
+MAX_RECORD = 4 * values.MAX_CHARS
 SLACK_KB = 128 * 1024  # address space for thread stacks
 MESSAGE = 1000
 
 
-def main(job: Job, uid: int, seccomp: Filter, base_kb: int, result: int, output: int) -> NoReturn:
+def main(job: Job, uid: int, seccomp: Filter, base_kb: int, pipes: Pipes) -> NoReturn:
     """Run the submission whose body waits on stdin; never returns."""
     code = 1
     try:
-        body = _take_body(job.body)
-        result = _wire(result, output)
-        _bind(job, uid, base_kb)
+        if "ask" in pipes.read:
+            os.read(pipes.read["ask"], 1)  # the trusted process has taken its part of stdin
+        body = json.loads(take_body(job.body))
+        _enter(job, uid, base_kb, pipes, body.get("stdin"))
         seccomp.install()
-        _say(result, b"B", "")
-        _answer(json.loads(body), result, job.result_kb * 1024)
-        code = 0
+        say(RESULT, b"B", "")
+        if "stdin" in body:
+            code = _program(body["code"])
+        else:
+            _answer(body, job.result_kb * 1024)
+            code = 0
     finally:
         os._exit(code)
 
 
-def _take_body(size: int) -> bytes:
+def take_body(size: int) -> bytes:
+    """Exactly `size` bytes of stdin."""
     parts = []
     while size:
         part = os.read(0, min(size, 1 << 20))
@@ -75,19 +87,33 @@ def _take_body(size: int) -> bytes:
     return b"".join(parts)
 
 
-def _wire(result: int, output: int) -> int:
-    """Only /dev/null, the output pipe and the result pipe stay open. Returns the result pipe."""
-    null = os.open("/dev/null", os.O_RDWR)
-    kept = os.dup2(result, 3) if result != 3 else 3
-    os.dup2(null, 0)
-    os.dup2(output, 1)
-    os.dup2(output, 2)
-    os.closerange(4, 256)
-    return kept
+def _enter(job: Job, uid: int, base_kb: int, pipes: Pipes, stdin: str | None) -> None:
+    output, errors = pipes.written["output"], pipes.written.get("errors", pipes.written["output"])
+    if "ask" in pipes.read:
+        wire((pipes.written["reply"], pipes.read["ask"]), output, errors)
+    else:
+        wire((pipes.written["result"],), output, errors, stdin)
+    bind(job, uid, base_kb)
 
 
-def _bind(job: Job, uid: int, base_kb: int) -> None:
-    """Own session, limits, first in line for the OOM killer, the slot's user."""
+def wire(kept: tuple[int, ...], output: int, errors: int, stdin: str | None = None) -> None:
+    """Only stdin (a text, or nothing), the output pipes and, from RESULT on, `kept` stay open."""
+    source = os.open("/dev/null", os.O_RDWR)
+    if stdin is not None:
+        source = os.memfd_create("stdin")
+        with open(source, "wb", closefd=False) as file:
+            file.write(stdin.encode("utf-8", "surrogatepass"))
+        os.lseek(source, 0, os.SEEK_SET)
+    wanted = (source, output, errors, *kept)
+    for place, fd in enumerate(wanted):
+        os.dup2(fd, HIGH + place)  # out of the way first: targets and sources may overlap
+    for place in range(len(wanted)):
+        os.dup2(HIGH + place, place)
+    os.closerange(len(wanted), 256)
+
+
+def bind(job: Job, uid: int, base_kb: int) -> None:
+    """Enter the limits, for ever: own session, limits, first in line for the OOM killer, the slot's user."""
     os.setsid()
     cpu = math.ceil(job.cpu_s) + 1
     space = (base_kb + SLACK_KB) * 1024 + job.memory_mb * 1024 * 1024
@@ -117,47 +143,102 @@ def _bind(job: Job, uid: int, base_kb: int) -> None:
     os.chdir("/tmp")
 
 
-def _answer(body: dict[str, Any], result: int, room: int) -> None:
+def _answer(body: dict[str, Any], room: int) -> None:
     module = types.ModuleType("solution")
     sys.modules["solution"] = module
     space = module.__dict__
-    try:
-        program = compile(body["code"], "solution.py", "exec", dont_inherit=True)
-    except (SyntaxError, ValueError, OverflowError, RecursionError, MemoryError) as error:
-        _say(result, b"Y", _describe(error))
+    if (refused := _load(body["code"], "solution.py", space)) is not None:
+        say(RESULT, *refused)
         return
+    entry = body["entry"]
+    if entry is not None and not callable(space.get(entry)):
+        say(RESULT, b"M", f"{entry} is not defined")
+        return
+    say(RESULT, b"L", "")
+    if body["tests"] is None:
+        _serve(space[entry], room)
+        return
+    for setup, call, inputs in body["tests"]:
+        say(RESULT, *_test(space, setup, call, inputs, room))
+    say(RESULT, b"E", str(threading.active_count() - 1))
+
+
+def _load(code: str, name: str, space: dict[str, Any]) -> tuple[bytes, str] | None:
+    """Run the candidate's code. The record that says why it did not load, None if it did."""
+    try:
+        program = compile(code, name, "exec", dont_inherit=True)
+    except (SyntaxError, ValueError, OverflowError, RecursionError, MemoryError) as error:
+        return b"Y", describe(error)
     try:
         exec(program, space)
     except BaseException as error:
-        _say(result, b"S" if isinstance(error, SystemExit) else b"X", _describe(error))
-        return
-    if body["entry"] is not None and not callable(space.get(body["entry"])):
-        _say(result, b"M", f"{body['entry']} is not defined")
-        return
-    _say(result, b"L", "")
-    for setup, call in body["tests"]:
-        _say(result, *_test(space, setup, call, room))
-    _say(result, b"E", str(threading.active_count() - 1))
+        return (b"S" if isinstance(error, SystemExit) else b"X"), describe(error)
+    return None
 
 
-def _test(space: dict[str, Any], setup: str, call: str, room: int) -> tuple[bytes, str]:
+def _test(space: dict[str, Any], setup: str, call: str, inputs: str | None, room: int) -> tuple[bytes, str]:
     try:
         if setup:
             exec(compile(setup, "test.py", "exec", dont_inherit=True), space)
         value = eval(compile(call, "test.py", "eval", dont_inherit=True), space)
-    except SystemExit as error:
-        return b"S", _describe(error)
+        if inputs is not None:
+            arguments, named = values.decode(inputs)
+            value = value(*arguments, **named)
     except BaseException as error:
-        return b"X", _describe(error)
+        return (b"S" if isinstance(error, SystemExit) else b"X"), describe(error)
+    return _encoded(value, room)
+
+
+def _encoded(value: Any, room: int) -> tuple[bytes, str]:
     try:
         return b"V", values.encode(value, min(room - 64, values.MAX_CHARS))
     except values.ValueTooLarge as error:
         return b"T", str(error)
     except BaseException as error:
-        return b"U", _describe(error).partition("\n")[2]
+        return b"U", describe(error).partition("\n")[2]
 
 
-def _describe(error: BaseException) -> str:
+def _serve(entry: Callable[..., Any], room: int) -> None:
+    """Answer the trusted process's calls: the value and, where they changed, the arguments after it."""
+    while (request := read_record(ASK)) is not None:
+        arguments, named = values.decode(request[1])
+        try:
+            value = entry(*arguments, **named)
+        except BaseException as error:
+            say(RESULT, b"S" if isinstance(error, SystemExit) else b"X", describe(error))
+            continue
+        kind, after = _encoded((arguments, named), room)
+        changed = (arguments, named) if kind == b"V" and after != request[1] else None
+        say(RESULT, *_encoded((value, changed), room))
+
+
+def _program(code: str) -> int:
+    """Run the code as a script does: as __main__, threads joined and streams flushed. Its exit status."""
+    module = types.ModuleType("__main__")
+    sys.modules["__main__"] = module
+    sys.argv = ["program.py"]
+    refused = _load(code, "program.py", module.__dict__)
+    if refused is not None:
+        say(RESULT, *refused)
+    for ending in (threading._shutdown, atexit._run_exitfuncs, sys.stdout.flush, sys.stderr.flush):  # type: ignore[attr-defined]
+        try:
+            ending()
+        except BaseException as error:
+            refused = refused or (b"X", describe(error))
+    if refused is None:
+        return 0
+    return _exit_status(refused[1]) if refused[0] == b"S" else 1
+
+
+def _exit_status(described: str) -> int:
+    """What sys.exit(…) meant, from the message of its SystemExit: nothing or None is 0, a number itself, else 1."""
+    text = described.partition("\n")[2]
+    if text in ("", "None"):
+        return 0
+    return int(text) & 255 if text.lstrip("-").isdecimal() and len(text) < 10 else 1
+
+
+def describe(error: BaseException) -> str:
     """Class names, most derived first, then the last line of the message; the candidate may lie."""
     names = ",".join(kind.__name__ for kind in type(error).__mro__[:-1])
     try:
@@ -167,8 +248,32 @@ def _describe(error: BaseException) -> str:
     return f"{names}\n{lines[-1][:MESSAGE] if lines else ''}"
 
 
-def _say(result: int, kind: bytes, text: str) -> None:
+def say(fd: int, kind: bytes, text: str) -> None:
+    """Write one record."""
     data = text.encode("utf-8", "backslashreplace")
     view = memoryview(values.RECORD.pack(kind, len(data)) + data)
     while view:
-        view = view[os.write(result, view) :]
+        view = view[os.write(fd, view) :]
+
+
+def read_record(fd: int) -> tuple[bytes, str] | None:
+    """One whole record of a pipe; None at its end. Raises ValueError for one that is too large."""
+    head = _exactly(fd, values.RECORD.size)
+    if head is None:
+        return None
+    kind, size = values.RECORD.unpack(head)
+    if size > MAX_RECORD:
+        raise ValueError("a record that is too large")
+    body = _exactly(fd, size)
+    return None if body is None else (kind, body.decode("utf-8", "replace"))
+
+
+def _exactly(fd: int, size: int) -> bytes | None:
+    parts = []
+    while size:
+        part = os.read(fd, min(size, 1 << 20))
+        if not part:
+            return None
+        parts.append(part)
+        size -= len(part)
+    return b"".join(parts)

@@ -6,20 +6,21 @@ import asyncio
 import json
 from typing import Any, NamedTuple
 
-from sandbox.nouns import Submission, WorkerLost
+from sandbox.nouns import Limits, Submission, WorkerLost
 from sandbox.tier import Tier
-from sandbox.worker import FRAME, HEADER, MAGIC
+from sandbox.worker import FRAME, HEADER, MAGIC, STYLES
 
 BOOT_S = 60.0
 GRACE_S = 10.0  # beyond the wall limit, until the worker itself counts as lost
-RESULT_ROOM = 64 << 10
+STREAM_ROOM = 64 << 10
 
 
 class Ended(NamedTuple):
-    """How a submission ended: the worker's report and what the child wrote (hostile bytes)."""
+    """How a submission ended: the worker's report, what the child said and what it printed (hostile bytes)."""
 
     report: dict[str, Any]
     answers: bytes
+    printed: bytes = b""
 
 
 class Link:
@@ -42,32 +43,56 @@ class Link:
             raise WorkerLost("the worker did not introduce itself")
         self.boot = json.loads(payload)
 
-    async def ask(self, submission: Submission) -> Ended:
-        """Run one submission. Raises WorkerLost."""
+    async def ask(self, submission: Submission) -> list[Ended]:
+        """Run one submission: how it ended or, for a program, how it ended on each test. Raises WorkerLost."""
         self.runs += 1
-        limits = submission.limits
-        tests = [[test.setup, test.call] for test in submission.tests]
-        body = json.dumps({"code": submission.code, "entry": submission.entry_point, "tests": tests}).encode()
+        if submission.style != "program":
+            return [await self._run(submission, *_bodies(submission))]
+        ends: list[Ended] = []
+        left = submission.limits
+        for test in submission.tests:
+            ends.append(await self._run(submission, {"code": submission.code, "stdin": test.stdin}, limits=left))
+            report = ends[-1].report
+            cpu, wall = left.cpu_s - report["cpu_s"], left.wall_s - report["wall_s"]
+            if report["killed"] or report["oom"] or min(cpu, wall) <= 0:
+                break
+            left = left.model_copy(update={"cpu_s": cpu, "wall_s": wall})
+        return ends
+
+    async def _run(
+        self,
+        submission: Submission,
+        body: dict[str, Any],
+        trusted: dict[str, Any] | None = None,
+        limits: Limits | None = None,
+    ) -> Ended:
+        limits = limits or submission.limits
+        first = b"" if trusted is None else json.dumps(trusted).encode()
+        second = json.dumps(body).encode()
         size = (limits.memory_mb, limits.output_kb, limits.result_kb)
-        header = HEADER.pack(MAGIC, len(body), limits.cpu_s, limits.wall_s, *size)
+        style = STYLES.index(submission.style)
+        header = HEADER.pack(MAGIC, style, len(first), len(second), limits.cpu_s, limits.wall_s, *size)
         try:
-            return await asyncio.wait_for(self._exchange(header + body, limits.result_kb), limits.wall_s + GRACE_S)
+            return await asyncio.wait_for(self._exchange(header + first + second, limits), limits.wall_s + GRACE_S)
         except TimeoutError:
             raise WorkerLost("the worker did not answer in time") from None
         except OSError as error:
             raise WorkerLost(f"the line to the worker broke: {error}") from None
 
-    async def _exchange(self, request: bytes, result_kb: int) -> Ended:
+    async def _exchange(self, request: bytes, limits: Limits) -> Ended:
         assert self.process is not None and self.process.stdin is not None
         self.process.stdin.write(request)
         await self.process.stdin.drain()
-        answers = bytearray()
+        streams = {b"R": bytearray(), b"O": bytearray()}
+        room = {b"R": limits.result_kb * 1024 + STREAM_ROOM, b"O": limits.output_kb * 1024 + STREAM_ROOM}
         while True:
             kind, payload = await self._frame()
             if kind == b"D":
-                return Ended(json.loads(payload), bytes(answers))
-            answers += payload
-            if kind != b"R" or len(answers) > result_kb * 1024 + RESULT_ROOM:
+                return Ended(json.loads(payload), bytes(streams[b"R"]), bytes(streams[b"O"]))
+            if kind not in streams:
+                raise WorkerLost("the worker broke the protocol")
+            streams[kind] += payload
+            if len(streams[kind]) > room[kind]:
                 raise WorkerLost("the worker broke the protocol")
 
     async def _frame(self) -> tuple[bytes, bytes]:
@@ -98,3 +123,12 @@ class Link:
             except asyncio.CancelledError:
                 await task
                 raise
+
+
+def _bodies(submission: Submission) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    """What the candidate's process is told, and what the trusted process is told."""
+    told: dict[str, Any] = {"code": submission.code, "entry": submission.entry_point, "tests": None}
+    if submission.style == "calls":
+        return told | {"tests": [[test.setup, test.call, test.inputs] for test in submission.tests]}, None
+    calls = [test.call for test in submission.tests]
+    return told, {"trusted": submission.trusted, "entry": submission.entry_point, "tests": calls}

@@ -8,7 +8,8 @@ from pydantic import Field
 
 from records.nouns import Record
 
-Comparison = Literal["exact", "float", "unordered"]
+Comparison = Literal["exact", "float", "unordered", "json"]
+Style = Literal["calls", "program", "trusted"]
 
 # Words of `SubmissionVerdict.result`. UNGRADED ones say nothing about the code.
 UNGRADED = frozenset({"infra_error", "quarantined", "unsupported_test"})
@@ -43,15 +44,20 @@ class Limits(Record):
 class TestCase(Record):
     """One question to the candidate, and the answer that only the host knows.
 
-    `call` is an expression and `setup` statements run before it, both in the candidate's
-    namespace. `expected` is canonical text (`sandbox.values.encode`); `raises` names the exception
-    class that is expected instead.
+    calls: `call` is an expression and `setup` statements run before it, both in the candidate's
+    namespace; with `inputs` (canonical text of (args, kwargs)) the value of `call` is called with
+    them. `expected` is canonical text (`sandbox.values.encode`); `raises` names the exception class
+    that is expected instead.
+    program: `stdin` is fed to a fresh process, `expected` is the canonical text of what it prints.
+    trusted: `call` holds statements, such as asserts, that the trusted process runs.
     """
 
     __test__ = False  # not a test class for pytest
 
-    call: str
+    call: str = ""
     setup: str = ""
+    inputs: str | None = None
+    stdin: str = ""
     expected: str | None = None
     raises: str | None = None
     comparison: Comparison = "exact"
@@ -59,11 +65,19 @@ class TestCase(Record):
 
 
 class Submission(Record):
-    """Candidate code and its tests. `unsupported` names tests that could not be expressed."""
+    """Candidate code and its tests. `unsupported` names tests that could not be expressed.
+
+    `style` says how the tests ask. "calls": the candidate's process evaluates calls, the host
+    compares. "program": a fresh process per test reads stdin and prints, the host compares.
+    "trusted": for tests that neither can express, a second process under another uid runs `trusted`
+    (definitions that the tests need) and the tests; it reaches `entry_point` by messages of plain data.
+    """
 
     id: str
     code: str
     tests: tuple[TestCase, ...]
+    style: Style = "calls"
+    trusted: str = ""
     entry_point: str | None = None
     limits: Limits = Limits()
     unsupported: tuple[str, ...] = ()

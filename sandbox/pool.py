@@ -112,9 +112,10 @@ class Sandbox:
                 return self._unjudged(submission, "infra_error", str(lost))
             place = {"tier": self.tier, "image": self.image, "attestation": slot.attestation}
             try:
-                ended = await link.ask(submission)
-                verdict = assess(submission, ended)
-                await self._look_after(slot, link, verdict, bool(ended.report["dirty"] or ended.report["oom"]))
+                ends = await link.ask(submission)
+                verdict = assess(submission, ends)
+                spoilt = any(ended.report["dirty"] or ended.report["oom"] for ended in ends)
+                await self._look_after(slot, link, verdict, spoilt)
             except WorkerLost as lost:
                 problem = str(lost)
                 await self._drop(slot)

@@ -1,9 +1,9 @@
 """Tests written as asserts, rewritten to (call, expected) so that expectations stay on the host.
 
 Guaranteed: text of a test is parsed, never executed, on the host; the expected side is computed by
-`sandbox.constants`; what cannot be expressed is listed as unsupported, and the submission then
-counts as ungraded, never as wrong.
-Not guaranteed: tests whose inputs or expectations are made by functions of the task's own code.
+`sandbox.constants`. A submission with a test that cannot be expressed so is given the style
+"trusted", in which a process of its own runs the test (sandbox/trusted.py); what that cannot do
+either is `unsupported_test`: ungraded, never wrong.
 """
 
 from __future__ import annotations
@@ -44,29 +44,46 @@ def submission_from_humaneval(row: Mapping[str, Any], completion: str, limits: L
     entry = str(row["entry_point"])
     whole = re.search(rf"^(async\s+)?def\s+{re.escape(entry)}\b|^{re.escape(entry)}\s*=", completion, re.MULTILINE)
     code = f"{row['prompt']}\n\n{completion}" if whole else f"{row['prompt']}{completion}"
+    submission = Submission(id=str(row["task_id"]), code=code, tests=(), entry_point=entry, limits=limits or Limits())
     tests, unsupported = rewrite_check(str(row["test"]), entry)
-    return Submission(
-        id=str(row["task_id"]),
-        code=code,
-        tests=tests,
-        entry_point=entry,
-        limits=limits or Limits(),
-        unsupported=unsupported,
-    )
+    if not unsupported:
+        return submission.model_copy(update={"tests": tests})
+    # The prompt defines what the test needs beside the function, whose body in it is only its docstring.
+    return _trusted(submission, f"{row['prompt']}\n{row['test']}", ["check(candidate)"], unsupported)
 
 
 def submission_from_mbpp(row: Mapping[str, Any], completion: str, limits: Limits | None = None) -> Submission:
     """An MBPP row and a whole program as a submission."""
     lines = [str(line) for line in row["test_list"]]
-    tests, unsupported = rewrite_asserts(lines, setup=str(row.get("test_setup_code") or ""))
-    return Submission(
+    setup = str(row.get("test_setup_code") or "")
+    submission = Submission(
         id=f"MBPP/{row['task_id']}",
         code=completion,
-        tests=tests,
+        tests=(),
         entry_point=tested_function(lines),
         limits=limits or Limits(),
-        unsupported=unsupported,
     )
+    tests, unsupported = rewrite_asserts(lines, setup=setup)
+    if not unsupported:
+        return submission.model_copy(update={"tests": tests})
+    return _trusted(submission, f"import math\n{setup}", lines, unsupported)
+
+
+def _trusted(submission: Submission, definitions: str, tests: list[str], unsupported: tuple[str, ...]) -> Submission:
+    """The style for tests that cannot be rewritten; without a function to call it stays unsupported."""
+    sources = [definitions, *tests]
+    if submission.entry_point is None or not all(map(_parses, sources)):
+        return submission.model_copy(update={"unsupported": unsupported})
+    cases = tuple(TestCase(call=test) for test in tests)
+    return submission.model_copy(update={"style": "trusted", "trusted": definitions, "tests": cases})
+
+
+def _parses(source: str) -> bool:
+    try:
+        ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    return True
 
 
 def rewrite_check(source: str, entry_point: str) -> Rewritten:

@@ -262,13 +262,33 @@ def same(got: Node, expected: Node, comparison: str, tolerance: float) -> bool:
     """Whether `got` satisfies the problem's comparison rule.
 
     "exact": Python's `==`. "float": the same shape, numbers within `tolerance` (absolute, or 1e-9
-    relative). "unordered": two lists, tuples or sets with equal items in any order.
+    relative). "unordered": two lists, tuples or sets with equal items in any order. "json": `==`
+    after what JSON does to a value, tuples becoming lists and keys text.
     """
     if comparison == "float":
         return _close(got, expected, tolerance)
+    if comparison == "json":
+        return normal(_as_json(got)) == normal(_as_json(expected))
     if comparison == "unordered" and got.tag == expected.tag and got.tag in "lt":
         return sorted(map(normal, got.items)) == sorted(map(normal, expected.items))
     return normal(got) == normal(expected)
+
+
+def _as_json(node: Node) -> Node:
+    """Tuples as lists, numbers, truth values and None as keys in JSON's words."""
+    items = tuple(map(_as_json, node.items))
+    if node.tag == "t":
+        return Node("l", None, items)
+    if node.tag == "d":
+        items = tuple(_as_key(item) if place % 2 == 0 else item for place, item in enumerate(items))
+    return Node(node.tag, node.value, items)
+
+
+def _as_key(node: Node) -> Node:
+    if node.tag not in "NTFif":
+        return node
+    text = {"N": "null", "T": "true", "F": "false"}.get(node.tag) or repr(node.value)
+    return Node("s", text)
 
 
 def _close(got: Node, expected: Node, tolerance: float) -> bool:

@@ -3,9 +3,10 @@
 Standard library only. It is copied into the image next to `child.py`, `values.py` and
 `syscalls.py`, and speaks frames on stdin and stdout.
 
-Host to worker: HEADER (magic, body length, limits), then the body, which only the child reads.
+Host to worker: HEADER (magic, style, two lengths, limits), then the trusted process's part, if the
+style has one, then the candidate's; each is read by its own child only.
 Worker to host: frames of one kind byte and a length. `B` boot report (JSON), `R` bytes from the
-child's result pipe, verbatim, `D` how the submission ended (JSON).
+result pipe, verbatim, `O` bytes that a program printed, `D` how the submission ended (JSON).
 
 Guaranteed: this process never holds code, inputs or answers (a child forked later could find them
 in its memory), so results pass through one buffer that is wiped; every process of a submission is
@@ -28,11 +29,16 @@ import time
 from contextlib import suppress
 from typing import NamedTuple
 
-HEADER = struct.Struct("<4sIddIII")  # magic, body bytes, cpu s, wall s, memory MB, output KB, result KB
+# magic, style, bytes for the trusted process, for the candidate, cpu s, wall s, memory MB, output KB, result KB
+HEADER = struct.Struct("<4sIIIddIII")
+STYLES = ("calls", "program", "trusted")
+CALLS, PROGRAM, TRUSTED = range(3)
 FRAME = struct.Struct("<cI")
-MAGIC = b"SBX1"
+MAGIC = b"SBX2"
 TMP = "/tmp"
 TICK_S = 0.02
+PARTING_S = 0.2  # that the trusted process gets to notice the candidate's end
+TRUSTED_UID = 10_000_000  # added to the slot's uid for the trusted process
 INODES = 1024
 OOM_COUNTERS = (
     *("/run/cgroup/memory.events", "/run/cgroup/memory.oom_control"),
@@ -43,6 +49,8 @@ OOM_COUNTERS = (
 class Job(NamedTuple):
     """Limits of one submission."""
 
+    style: int
+    trusted: int
     body: int
     cpu_s: float
     wall_s: float
@@ -54,13 +62,14 @@ class Job(NamedTuple):
 class Worker:
     """The supervising loop and what it knows about its cage."""
 
-    def __init__(self, uid: int, watch_memory: bool) -> None:
+    def __init__(self, uid: int, trusted_uid: int, watch_memory: bool) -> None:
         import child
         import syscalls
+        import trusted
 
-        self.child = child
+        self.child, self.trusted = child, trusted
         self.filter = syscalls.Filter()
-        self.uid = uid
+        self.uid, self.trusted_uid = uid, trusted_uid
         self.watch_memory = watch_memory  # no cgroup bounds us: add up resident memory ourselves
         self.buffer = bytearray(65536)
         self.view = memoryview(self.buffer)
@@ -89,43 +98,49 @@ class Worker:
         }
 
     def _run(self, job: Job) -> dict[str, object]:
-        result_read, result_write = os.pipe()
-        output_read, output_write = os.pipe()
+        pipes = Pipes(job.style)
         ooms, usage = self._ooms(), resource.getrusage(resource.RUSAGE_CHILDREN)
         started = time.monotonic()
-        pid = os.fork()
-        if pid == 0:
-            self.child.main(job, self.uid, self.filter, self.base_kb, result_write, output_write)
-        os.close(result_write)
-        os.close(output_write)
         try:
-            watch = Watch(self, job, pid, result_read, output_read)
+            pids = self._fork(job, pipes)
+            pipes.close_written()
+            watch = Watch(self, job, pids, pipes)
             killed = watch.until_end(started)
             wall = time.monotonic() - started
-            status, leftovers, peak_kb = _sweep(pid)
+            ended = _sweep(pids)
             killed = killed or watch.drain()
         finally:
-            os.close(result_read)
-            os.close(output_read)
+            pipes.close()
             self.buffer[:] = bytes(len(self.buffer))
         spent = resource.getrusage(resource.RUSAGE_CHILDREN)
         return {
-            "status": status,
+            **ended._asdict(),
             "killed": killed,
             "cpu_s": spent.ru_utime + spent.ru_stime - usage.ru_utime - usage.ru_stime,
             "wall_s": wall,
-            "peak_kb": peak_kb,
             "oom": self._ooms() > ooms,
-            "leftovers": leftovers,
             "dirty": not _empty(TMP),
         }
+
+    def _fork(self, job: Job, pipes: Pipes) -> list[int]:
+        """Start the candidate and, before it, the trusted process where there is one. The candidate's pid is last."""
+        pids = []
+        if job.style == TRUSTED:
+            pids.append(os.fork())
+            if pids[0] == 0:
+                ends = (pipes.written["result"], pipes.read["reply"], pipes.written["ask"])
+                self.trusted.main(job, self.trusted_uid, self.filter, self.base_kb, ends)
+        pids.append(os.fork())
+        if pids[-1] == 0:
+            self.child.main(job, self.uid, self.filter, self.base_kb, pipes)
+        return pids
 
     def _ooms(self) -> int:
         return (_oom_count(self.oom_file) or 0) if self.oom_file else 0
 
-    def relay(self, count: int) -> None:
+    def relay(self, kind: bytes, count: int) -> None:
         """Send the first `count` bytes of the buffer to the host."""
-        self._send(b"R", self.view[:count])
+        self._send(kind, self.view[:count])
 
     @staticmethod
     def _send(kind: bytes, payload: bytes | memoryview) -> None:
@@ -133,52 +148,91 @@ class Worker:
         _write_all(1, payload)
 
 
-class Watch:
-    """Waits for the child to end, or ends it: by time, output, result size, inodes or memory."""
+class Pipes:
+    """The pipes of one submission, by name: their ends to read and to write."""
 
-    def __init__(self, worker: Worker, job: Job, pid: int, result: int, output: int) -> None:
-        self.worker, self.job, self.pid = worker, job, pid
-        self.result, self.output = result, output
-        self.room = {result: job.result_kb * 1024, output: job.output_kb * 1024}
-        self.clock = ~pid << 3 | 2  # the CPU clock of that process, all its threads
+    def __init__(self, style: int) -> None:
+        extra = {PROGRAM: ("errors",), TRUSTED: ("ask", "reply")}.get(style, ())
+        self.read: dict[str, int] = {}
+        self.written: dict[str, int] = {}
+        for name in ("result", "output", *extra):
+            self.read[name], self.written[name] = os.pipe()
+
+    def close_written(self) -> None:
+        """Close what only the children use, so that their end is seen."""
+        for name in ("ask", "reply"):
+            if name in self.read:
+                os.close(self.read.pop(name))
+        while self.written:
+            os.close(self.written.popitem()[1])
+
+    def close(self) -> None:
+        """Close what is still open."""
+        for ends in (self.read, self.written):
+            while ends:
+                os.close(ends.popitem()[1])
+
+
+class Watch:
+    """Waits for the submission to end, or ends it: by time, output, result size, inodes or memory."""
+
+    def __init__(self, worker: Worker, job: Job, pids: list[int], pipes: Pipes) -> None:
+        self.worker, self.job, self.pids = worker, job, pids
+        output_kind = b"O" if job.style == PROGRAM else None
+        self.pipes = {  # what is read: word when it is too much, room in bytes, kind of frame to relay it in
+            pipes.read["result"]: ("result_limit", b"R"),
+            pipes.read["output"]: ("output_limit", output_kind),
+        }
+        if "errors" in pipes.read:
+            self.pipes[pipes.read["errors"]] = ("output_limit", None)
+        sizes = {"result_limit": job.result_kb * 1024, "output_limit": job.output_kb * 1024}
+        self.room = {fd: sizes[word] for fd, (word, _) in self.pipes.items()}
+        self.parting: float | None = None  # when the candidate ended before the trusted process
 
     def until_end(self, started: float) -> str | None:
-        """Why the child was ended, None if it ended by itself."""
-        poll, pidfd = select.poll(), os.pidfd_open(self.pid)
+        """Why the submission was ended, None if it ended by itself."""
+        poll, ends = select.poll(), {os.pidfd_open(pid): pid for pid in self.pids}
         poll.register(0, 0)  # only to learn that the host has gone
-        for fd in (self.result, self.output, pidfd):
+        for fd in (*self.pipes, *ends):
             poll.register(fd, select.POLLIN)
         try:
             while True:
                 for fd, _ in poll.poll(TICK_S * 1000):
-                    if fd == pidfd:
-                        return None
                     if fd == 0:
                         raise SystemExit(0)
-                    if (word := self._read(fd, poll)) is not None:
+                    if fd in ends:
+                        if ends[fd] == self.pids[0]:
+                            return None
+                        poll.unregister(fd)
+                        self.parting = time.monotonic()
+                    elif (word := self._read(fd, poll)) is not None:
                         return word
                 if (word := self._over(time.monotonic() - started)) is not None:
                     return word
         finally:
-            os.close(pidfd)
+            for fd in ends:
+                os.close(fd)
 
-    def _read(self, fd: int, poll: select.poll) -> str | None:
+    def _read(self, fd: int, poll: select.poll | None) -> str | None:
+        """One read. None if there is more to come or, at its end, nothing more to watch."""
         count = os.readv(fd, [self.worker.buffer])
-        if count == 0:
+        word, kind = self.pipes[fd]
+        if count == 0 and poll is not None:
             poll.unregister(fd)
-            return None
         self.room[fd] -= count
         if self.room[fd] < 0:
-            return "result_limit" if fd == self.result else "output_limit"
-        if fd == self.result:
-            self.worker.relay(count)
+            return word
+        if count and kind is not None:
+            self.worker.relay(kind, count)
         return None
 
     def _over(self, wall: float) -> str | None:
-        if time.clock_gettime(self.clock) > self.job.cpu_s:
+        if sum(map(_cpu_seconds, self.pids)) > self.job.cpu_s:
             return "timeout_cpu"
         if wall > self.job.wall_s:
             return "timeout_wall"
+        if self.parting is not None and time.monotonic() - self.parting > PARTING_S:
+            return "gone"
         files = os.statvfs(TMP)
         if files.f_files - files.f_ffree > 2 * INODES:
             return "inodes"
@@ -188,31 +242,63 @@ class Watch:
 
     def drain(self) -> str | None:
         """Read what was left in the pipes; every writer is dead by now."""
-        for fd in (self.result, self.output):
-            while (count := os.readv(fd, [self.worker.buffer])) > 0:
-                self.room[fd] -= count
-                if self.room[fd] < 0:
-                    return "result_limit" if fd == self.result else "output_limit"
-                if fd == self.result:
-                    self.worker.relay(count)
+        for fd in self.pipes:
+            before = -1
+            while before != self.room[fd]:
+                before = self.room[fd]
+                if (word := self._read(fd, None)) is not None:
+                    return word
         return None
 
 
-def _sweep(pid: int) -> tuple[int, int, int]:
-    """Kill and reap everything: the child's wait status, how many others were alive, peak memory in KB."""
-    status, leftovers, peak_kb = 0, 0, 0
+class Swept(NamedTuple):
+    """How the processes of a submission ended: wait statuses, others that were alive, peak memory in KB.
+
+    `status` is the candidate's, None if it had to be killed after the trusted process had ended.
+    """
+
+    status: int | None
+    trusted_status: int | None
+    leftovers: int
+    peak_kb: int
+
+
+def _sweep(pids: list[int]) -> Swept:
+    """Kill and reap everything."""
+    statuses: dict[int, int] = {}
+    leftovers, peak_kb = 0, 0
+    running = len(pids) > 1 and not _ends(pids[-1])
     while True:
         with suppress(ProcessLookupError):
             os.kill(-1, signal.SIGKILL)
         try:
             ended, how, usage = os.wait4(-1, 0)
         except ChildProcessError:
-            return status, leftovers, peak_kb
+            break
         peak_kb = max(peak_kb, usage.ru_maxrss)
-        if ended == pid:
-            status = how
+        if ended in pids:
+            statuses[ended] = how
         elif os.WIFSIGNALED(how):
             leftovers += 1
+    status = None if running else statuses.get(pids[-1])
+    return Swept(status, statuses.get(pids[0]) if len(pids) > 1 else None, leftovers, peak_kb)
+
+
+def _ends(pid: int) -> bool:
+    """Whether the process ends by itself within a moment."""
+    fd = os.pidfd_open(pid)
+    try:
+        return bool(select.select([fd], [], [], TICK_S)[0])
+    finally:
+        os.close(fd)
+
+
+def _cpu_seconds(pid: int) -> float:
+    """CPU time of one process, all its threads; 0 for one that has gone."""
+    try:
+        return time.clock_gettime(~pid << 3 | 2)
+    except OSError:
+        return 0.0
 
 
 def _empty(top: str) -> bool:
@@ -313,7 +399,9 @@ def main() -> None:
     import cage
 
     uid = cage.enter(int(sys.argv[1]), TMP, INODES)
-    worker = Worker(uid, watch_memory=sys.argv[2] == "1")
+    # Where the namespace has one uid only, the filter and the dumpable flag stand between the two.
+    trusted_uid = cage.usable(uid + TRUSTED_UID, uid + 1)
+    worker = Worker(uid, trusted_uid, watch_memory=sys.argv[2] == "1")
     sys.path.remove("/sandbox")
     worker.serve()
 
