@@ -202,6 +202,8 @@ def submission(problem: Problem, code: str) -> Submission:
         code=f"{payload['before']}\n\n{code}" if payload["before"] else code,
         tests=tuple(TestCase.model_validate(test) for test in payload["tests"]),
         entry_point=payload["entry"],
+        style=payload.get("style", "calls"),
+        trusted=payload.get("trusted", ""),
         unsupported=tuple(payload["unsupported"]),
     )
 

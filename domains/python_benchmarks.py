@@ -5,7 +5,8 @@ only the official test tasks (11 to 510) are used where the file has them. As is
 sees the doctests of HumanEval and the first assert of MBPP, which alone tells the function's name.
 
 Guaranteed: nothing of a file is executed on the host; a broken line is an error with its number
-and the field. Tests that cannot be expressed as call and value make a problem `ungraded`.
+and the field. Tests that cannot be expressed as call and value run in a trusted
+process inside the sandbox; a test that cannot run there either makes a problem `ungraded`.
 """
 
 from __future__ import annotations
@@ -134,6 +135,8 @@ def _as_problem(family: str, identity: str, prompt: str, solution: str, submissi
             "entry": submission.entry_point,
             "before": before,
             "foreign": True,
+            "style": submission.style,
+            "trusted": submission.trusted,
             "tests": [test.model_dump(mode="json") for test in submission.tests],
             "unsupported": list(submission.unsupported),
         },

@@ -1,54 +1,129 @@
-"""`python -m sandbox doctor`: which tiers work on this machine, and what would mend the others.
-
-Exit status 0 if at least one tier judges a right and a wrong program correctly, else 1.
-"""
+"""The sandbox by itself: `python -m sandbox doctor` and `python -m sandbox judge FILE.jsonl`."""
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import statistics
+import json
 import sys
 import time
+from collections import Counter
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Annotated, Any, BinaryIO
 
-from sandbox.attest import PROBE
-from sandbox.nouns import SandboxError
+import typer
+from rich.console import Console
+
+from sandbox.doctor import TIERS, Finding, examine
+from sandbox.nouns import SandboxError, SubmissionVerdict
 from sandbox.pool import Sandbox
+from sandbox.rows import NumberedRow, read_rows
+
+NOT_JUDGED, BAD_INPUT = 1, 2
+FIELDS = ("passed", "result", "tests", "cpu_s", "wall_s", "peak_mb", "leftovers", "tier")
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
+out = Console(highlight=False, soft_wrap=True)
+errors = Console(stderr=True, highlight=False, soft_wrap=True)
+
+ImageOption = Annotated[
+    str | None,
+    typer.Option(envvar="LRL_SANDBOX_IMAGE", help="Base image by digest (python@sha256:…) instead of the offline one."),
+]
 
 
-async def examine(tier: str) -> str:
-    """Open one tier, judge a right and a wrong program, time it. Raises SandboxError with the diagnosis."""
-    started = time.perf_counter()
-    async with Sandbox.open(tier, slots=1) as sandbox:
-        opened = time.perf_counter() - started
-        wrong = PROBE.model_copy(update={"code": "def probe(n):\n    return n"})
-        right, refused = await sandbox.judge(PROBE), await sandbox.judge(wrong)
-        if (right.result, refused.result) != ("pass", "wrong_answer"):
-            raise SandboxError(f"it judged {right.result} and {refused.result}, not pass and wrong_answer")
-        times = []
-        for _ in range(50):
-            started = time.perf_counter()
-            await sandbox.judge(PROBE)
-            times.append(time.perf_counter() - started)
-        speed = 1000 * statistics.median(times)
-    return f"works: open {opened:.1f} s, {speed:.1f} ms a submission, {right.image[:19]}, attested {right.attestation}"
+@app.command()
+def doctor(image: ImageOption = None) -> None:
+    """Which tiers work here, each limit and whether it binds, and how to mend what does not.
+
+    Exit status 0 if a tier works and all its limits bind, else 1.
+    """
+    sound = [_print_tier(tier, image) for tier in TIERS]
+    if not any(sound):
+        errors.print("No tier works: code of a model cannot be judged on this machine until one is mended.")
+        raise typer.Exit(NOT_JUDGED)
 
 
-def doctor() -> int:
-    """Print one line per tier. Returns the exit status."""
-    working = 0
-    for tier in ("docker", "jail"):
+def _print_tier(tier: str, image: str | None) -> bool:
+    sound = True
+    try:
+        findings = asyncio.run(_collect(tier, image))
+    except SandboxError as problem:
+        out.print(f"[bold]{tier}[/]: [red]does not work[/]. {_inert(str(problem))}")
+        return False
+    for finding in findings:
+        sound = sound and finding.holds
+        mark = "[green]binds[/]" if finding.holds else "[red]DOES NOT BIND[/]"
+        if finding.limit == "tier":
+            out.print(f"[bold]{tier}[/]: works. {_inert(finding.detail)}")
+        else:
+            out.print(f"  {finding.limit:<34} {mark}  {_inert(finding.detail)}")
+    if not sound:
+        out.print(f"  [red]{tier} does not judge until every limit binds.[/] Update the engine or the kernel.")
+    return sound
+
+
+async def _collect(tier: str, image: str | None) -> list[Finding]:
+    return [finding async for finding in examine(tier, image)]
+
+
+def _inert(text: str) -> str:
+    return text.replace("[", "\\[")
+
+
+@app.command()
+def judge(
+    file: Annotated[str, typer.Argument(help="JSONL file of submissions, `-` for standard input.", metavar="FILE")],
+    slots: Annotated[int, typer.Option(min=1, max=64, help="Workers that judge at the same time.")] = 2,
+    tier: Annotated[str, typer.Option(help="auto, docker or jail.")] = "auto",
+    image: ImageOption = None,
+    evidence: Annotated[bool, typer.Option(help="Add what the first failing test did.")] = False,
+) -> None:
+    """Judge a file of submissions: one row each on standard output, in the file's order.
+
+    A row is our own form, HumanEval's or MBPP's (README). Exit status 0 when every row was judged,
+    1 when some could not be (they are named on standard error), 2 for bad input.
+    """
+    source = Path(file)
+    if file != "-" and not source.is_file():
+        errors.print(f"{file}: no such file. Give a JSONL file, or - for standard input.", markup=False)
+        raise typer.Exit(BAD_INPUT)
+    with nullcontext(sys.stdin.buffer) if file == "-" else source.open("rb") as rows:
         try:
-            line = asyncio.run(examine(tier))
-            working += 1
+            counts = asyncio.run(_judge_file(rows, tier, slots, image, evidence))
         except SandboxError as problem:
-            line = f"does not work. {problem}"
-        print(f"{tier}: {line}")
-    return 0 if working else 1
+            errors.print(str(problem), markup=False)
+            raise typer.Exit(NOT_JUDGED) from None
+    raise typer.Exit(NOT_JUDGED if counts["not judged"] else 0)
+
+
+async def _judge_file(rows: BinaryIO, tier: str, slots: int, image: str | None, evidence: bool) -> Counter[str]:
+    counts: Counter[str] = Counter()
+    started = time.monotonic()
+    async with Sandbox.open(tier, slots, image=image) as sandbox:
+        async for row, verdict in sandbox.judge_all(read_rows(rows), lambda row: row.submission):
+            print(json.dumps(_written(row, verdict, sandbox.tier, evidence)), flush=True)
+            judged = verdict is not None and verdict.graded
+            counts[verdict.result if verdict is not None and judged else "not judged"] += 1
+            if not judged:
+                reason = row.problem if verdict is None else f"{verdict.result}: {verdict.evidence}"
+                errors.print(f"row {row.number}: not judged. {reason}", markup=False)
+    found = ", ".join(f"{count} {word}" for word, count in counts.most_common()) or "no rows"
+    errors.print(f"{sum(counts.values())} rows in {time.monotonic() - started:.1f} s: {found}", markup=False)
+    return counts
+
+
+def _written(row: NumberedRow, verdict: SubmissionVerdict | None, tier: str, evidence: bool) -> dict[str, Any]:
+    """The row that is printed. One that could not be read was not judged: `unsupported_test`, with the error."""
+    if verdict is None:
+        verdict = SubmissionVerdict(id="", passed=False, result="unsupported_test", evidence=row.problem, tier=tier)
+    written = {"id": row.id, **verdict.model_dump(mode="json", include=set(FIELDS))}
+    if row.submission is None:
+        written["error"] = f"row {row.number}: {row.problem}"
+    if evidence:
+        written["evidence"] = verdict.evidence
+    return written
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(prog="python -m sandbox", description=__doc__)
-    parser.add_argument("command", choices=["doctor"])
-    parser.parse_args()
-    sys.exit(doctor())
+    app()

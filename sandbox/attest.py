@@ -8,6 +8,8 @@ Not guaranteed: that no other hole exists.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from records.nouns import content_hash
 from sandbox.assess import assess
 from sandbox.link import Link
@@ -111,28 +113,29 @@ def interpreter():
     return refused(os.execv, "/python/bin/python3", ["x"])
 """
 _NONE = ["0000000000000000"] * 4
-_PROBES: tuple[tuple[str, object], ...] = (
-    ("1 + 1", 2),
-    ("forks()", True),
-    ("refused(bytearray, 1 << 30)", True),
-    ("fill()", True),
-    ("many_files()", True),
-    ("writable()", []),
-    ("refused(socket.socket, socket.AF_INET)", True),
-    ("refused(socket.socket, socket.AF_NETLINK)", True),
-    ("[s.close() for s in socket.socketpair()]", [None, None]),
-    ("network()", []),
-    ("refused(os.setuid, 0)", True),
-    ("refused(os.kill, 1, 0)", True),
-    ("refused(os.kill, -1, 0)", True),
-    ("init_open()", []),
-    ("refused(resource.prlimit, 1, resource.RLIMIT_NOFILE, (1, 1))", True),
-    ("refused(os.sched_setaffinity, 1, {0})", True),
-    ("refused(os.execv, '/sandbox/worker.py', ['x'])", True),
-    ("refused(os.chroot, '/tmp')", True),
-    ("[call(n, 0, 0, 0, 0, 0) for n in SHARED]", [True] * 8),
-    ("privileges()", [*_NONE, "1", "2"]),
-    ("alone()", []),
+# what is tried, the call that tries it, and what it answers where the limit binds
+_PROBES: tuple[tuple[str, str, object], ...] = (
+    ("it runs at all", "1 + 1", 2),
+    ("40 processes", "forks()", True),
+    ("1 GB of memory", "refused(bytearray, 1 << 30)", True),
+    ("28 MB of files", "fill()", True),
+    ("3,000 files", "many_files()", True),
+    ("writing outside /tmp", "writable()", []),
+    ("an internet socket", "refused(socket.socket, socket.AF_INET)", True),
+    ("a netlink socket", "refused(socket.socket, socket.AF_NETLINK)", True),
+    ("a socket pair (asyncio needs it)", "[s.close() for s in socket.socketpair()]", [None, None]),
+    ("network interfaces", "network()", []),
+    ("becoming root", "refused(os.setuid, 0)", True),
+    ("a signal to PID 1", "refused(os.kill, 1, 0)", True),
+    ("a signal to everybody", "refused(os.kill, -1, 0)", True),
+    ("opening what PID 1 has", "init_open()", []),
+    ("limiting PID 1", "refused(resource.prlimit, 1, resource.RLIMIT_NOFILE, (1, 1))", True),
+    ("pinning PID 1", "refused(os.sched_setaffinity, 1, {0})", True),
+    ("running another program", "refused(os.execv, '/sandbox/worker.py', ['x'])", True),
+    ("changing the root", "refused(os.chroot, '/tmp')", True),
+    ("shared memory, tracing, io_uring", "[call(n, 0, 0, 0, 0, 0) for n in SHARED]", [True] * 8),
+    ("capabilities, new privileges", "privileges()", [*_NONE, "1", "2"]),
+    ("other processes in sight", "alone()", []),
 )
 # shmget, semget, msgget, mq_open, io_uring_setup, ptrace, unshare, keyctl
 _SHARED = {"x86_64": (29, 64, 68, 240, 425, 101, 272, 250), "aarch64": (194, 190, 186, 180, 425, 117, 97, 219)}
@@ -146,10 +149,29 @@ PROBE = Submission(
 
 def submission(machine: str) -> Submission:
     """The probes, for one machine architecture."""
-    tests = tuple(TestCase(call=call, expected=encode(expected)) for call, expected in _PROBES)
+    tests = tuple(TestCase(call=call, expected=encode(expected)) for _, call, expected in _PROBES)
     return Submission(
         id="attestation", code=f"SHARED = {_SHARED[machine]}\n{_CODE}", tests=tests, entry_point="forks", limits=LIMITS
     )
+
+
+class Proof(NamedTuple):
+    """One probe: what was tried, whether the limit held, and what the worker answered."""
+
+    limit: str
+    holds: bool
+    detail: str
+
+
+async def prove(link: Link) -> list[Proof]:
+    """Run the probes on a worker, one by one. Raises WorkerLost if it cannot run any."""
+    probes = submission(link.boot["machine"])
+    proofs = []
+    for (limit, _, _), test in zip(_PROBES, probes.tests, strict=True):
+        single = probes.model_copy(update={"tests": (test,)})
+        verdict = assess(single, await link.ask(single))
+        proofs.append(Proof(limit, verdict.passed, verdict.evidence))
+    return proofs
 
 
 async def attest(link: Link) -> str:
@@ -157,7 +179,8 @@ async def attest(link: Link) -> str:
     probes = submission(link.boot["machine"])
     verdict = assess(probes, await link.ask(probes))
     if not verdict.passed:
+        failed = [limit for (limit, _, _), word in zip(_PROBES, verdict.tests, strict=True) if word != "pass"]
         detail = verdict.evidence.replace("\n", "; ")
-        raise WorkerLost(f"its limits do not bind ({verdict.result}): {detail}. Code was not run")
+        raise WorkerLost(f"its limits do not bind ({', '.join(failed[:3])}): {detail}. Code was not run")
     facts = {"boot": {k: v for k, v in link.boot.items() if k != "uid"}, "probes": probes.model_dump()}
     return content_hash({**facts, "tests": verdict.tests, "tier": link.tier.name, "image": link.tier.image})

@@ -1,8 +1,9 @@
 """The default tier: one hardened container per slot, reached by the attach stream of the docker CLI.
 
 Guaranteed: no network, read-only root, no capability but the worker's four, no new privileges,
-memory without swap, a bounded and non-executable /tmp, no log on the host; the image is made here,
-offline, from the running Python, and identified by its digest.
+memory without swap, a bounded and non-executable /tmp, no log on the host. The image is made here,
+offline, from the running Python, or from a base image that is named by its digest; either way it is
+identified by its own digest.
 Not guaranteed: more than the engine's isolation. Containers share the host's kernel, unless the
 engine has the gVisor runtime `runsc`, which is then used.
 """
@@ -10,8 +11,10 @@ engine has the gVisor runtime `runsc`, which is then used.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 from pathlib import Path
@@ -19,8 +22,21 @@ from typing import Any
 
 from sandbox import image
 from sandbox.nouns import TierUnavailable, WorkerLost
-from sandbox.tier import MEMORY_MB, PIDS, TMP_INODES, TMP_MB, environment, is_dead, owner, run, worker_command
+from sandbox.tier import (
+    ENVIRONMENT,
+    MEMORY_MB,
+    PIDS,
+    TMP_INODES,
+    TMP_MB,
+    environment,
+    is_dead,
+    owner,
+    run,
+    worker_command,
+)
 
+BASE_PYTHON = "python3"  # found on PATH inside a base image
+_BASE_ENVIRONMENT = ENVIRONMENT | {"PATH": "/usr/local/bin:/usr/bin:/bin:/python/bin"}
 REPOSITORY = "linguistic-transfer-sandbox"
 LABEL = "linguistic-transfer.owner"
 _ANSWER_S = 15.0
@@ -31,8 +47,10 @@ class DockerTier:
 
     name = "docker"
 
-    def __init__(self) -> None:
-        self.image = ""
+    def __init__(self, base: str | None = None) -> None:
+        """`base` is an image with Python, named by digest; None makes one from the running Python."""
+        self.base = base
+        self.image = self.about = ""
         self.runtime: str | None = None
         self.owner = owner()
 
@@ -40,14 +58,22 @@ class DockerTier:
         """Find the engine, sweep dead owners' containers, build the image once. Raises TierUnavailable."""
         if shutil.which("docker") is None:
             raise TierUnavailable("the docker command is not installed. Install Docker, or use the jail")
-        self.runtime = _runtime(await _engine())
+        facts = await _engine()
+        self.runtime = _runtime(facts)
         await self._sweep()
         self.image = await self._image()
+        origin = f"from {self.base}" if self.base else "made from this Python"
+        self.about = (
+            f"Engine {facts['ServerVersion']}, runtime {self.runtime or facts.get('DefaultRuntime', 'unknown')}, "
+            f"cgroup v{facts.get('CgroupVersion', '1')}, image {self.image[:19]} {origin}"
+        )
 
     async def start(self, slot: int, serial: int) -> asyncio.subprocess.Process:
         """Start a container and attach to it."""
         pipe = asyncio.subprocess.PIPE
-        command = ["docker", "run", *self._flags(slot, serial), self.image, *worker_command(slot, watch_memory=False)]
+        python = BASE_PYTHON if self.base else image.PYTHON
+        program, *arguments = worker_command(slot, False, python)
+        command = ["docker", "run", *self._flags(slot, serial), "--entrypoint", program, self.image, *arguments]
         return await asyncio.create_subprocess_exec(
             *command, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True, limit=1 << 20
         )
@@ -83,7 +109,7 @@ class DockerTier:
         tmp = f"/tmp:rw,noexec,nosuid,nodev,size={TMP_MB}m,nr_inodes={TMP_INODES},mode=0777"
         flags += ["--tmpfs", tmp, "--memory", f"{MEMORY_MB}m", "--memory-swap", f"{MEMORY_MB}m"]
         flags += ["--pids-limit", str(PIDS), "--cpus", "1", "--ulimit", "core=0", "--ulimit", "nofile=256"]
-        for name, value in environment().items():
+        for name, value in (_BASE_ENVIRONMENT if self.base else environment()).items():
             flags += ["--env", f"{name}={value}"]
         return [*flags, "--runtime", self.runtime] if self.runtime else flags
 
@@ -98,10 +124,10 @@ class DockerTier:
 
     async def _image(self) -> str:
         """Id of the image for this Python and this worker, imported if the engine lacks it."""
-        tag = f"{REPOSITORY}:{image.key()}"
+        tag = f"{REPOSITORY}:{_base_key(self.base) if self.base else image.key()}"
         found = await _inspect(tag)
         if found is None:
-            await asyncio.to_thread(_import_once, tag)
+            await (_derive(self.base, tag) if self.base else asyncio.to_thread(_import_once, tag))
             found = await _inspect(tag)
         if found is None:
             raise TierUnavailable(f"the engine does not keep the imported image {tag}. See: docker images")
@@ -149,3 +175,41 @@ def _import_once(tag: str) -> None:
             raise TierUnavailable("docker import did not end in 300 s. Restart the engine") from None
         if done.returncode != 0:
             raise TierUnavailable(f"docker import failed: {done.stderr.strip()[:300]}")
+
+
+def _base_key(base: str) -> str:
+    """Tag for a base image with our worker in it. Raises TierUnavailable for a name without a digest."""
+    if re.fullmatch(r"([\w.:/-]+@)?sha256:[0-9a-f]{64}", base) is None:
+        raise TierUnavailable(
+            f"the image {base!r} is not named by its digest, so it could change between two runs. "
+            "Give it as NAME@sha256:…; docker images --digests lists them"
+        )
+    digest = hashlib.sha256(f"{image.LAYOUT} {base}".encode())
+    for name in image.OURS:
+        digest.update((image.HERE / name).read_bytes())
+    return f"base-{digest.hexdigest()[:16]}"
+
+
+async def _derive(base: str, tag: str) -> None:
+    """The base image with our worker in /sandbox. Raises TierUnavailable."""
+    if await _inspect(base) is None:
+        await _docker("pull", "--quiet", base)
+    container = (await _docker("create", "--network", "none", "--entrypoint", BASE_PYTHON, base, "--version")).strip()
+    try:
+        with tempfile.TemporaryDirectory() as scratch:
+            folder = Path(scratch) / "sandbox"
+            folder.mkdir(mode=0o755)
+            for name in image.OURS:
+                shutil.copy(image.HERE / name, folder)
+            await _docker("cp", os.fspath(folder), f"{container}:/sandbox")
+        await _docker("commit", "--change", f"LABEL {REPOSITORY}.base={base}", container, tag)
+    finally:
+        await run("docker", "rm", "--force", "--volumes", container)
+
+
+async def _docker(*command: str) -> str:
+    """Output of a docker command that must work. Raises TierUnavailable."""
+    code, out, problem = await run("docker", *command, timeout_s=600)
+    if code != 0:
+        raise TierUnavailable(f"docker {command[0]} failed: {' '.join(problem.split())[:300]}")
+    return out

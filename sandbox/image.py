@@ -106,9 +106,16 @@ def cache_home() -> Path:
 @contextmanager
 def building() -> Iterator[None]:
     """One builder at a time, over all processes of this user."""
-    with open(cache_home() / "lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+    home = cache_home()
+    try:
+        with open(home / "lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+    except OSError as error:
+        raise TierUnavailable(
+            f"the sandbox image cannot be made in {home}: {error}. Make room there, or set XDG_CACHE_HOME to a "
+            "folder with 200 MB free"
+        ) from None
 
 
 def _files() -> dict[str, Path | bytes]:

@@ -31,7 +31,7 @@ class JailTier:
     def __init__(self, builder: str | None = None) -> None:
         """`builder` is "bwrap" or "unshare"; None takes bwrap if it is installed."""
         self.builder = builder or ("bwrap" if shutil.which("bwrap") else "unshare")
-        self.image = ""
+        self.image = self.about = ""
         self.root = Path()
         self.cgroups: list[Path] = []  # parents under which a worker's own groups are made
 
@@ -43,6 +43,8 @@ class JailTier:
         self.image = f"sha256:{digest}"
         self.cgroups = _writable_cgroups()
         _sweep_cgroups(self.cgroups)
+        groups = {0: "no cgroup (memory is watched every 20 ms)", 1: "cgroup v2", 2: "cgroup v1"}[len(self.cgroups)]
+        self.about = f"{self.builder}, {groups}, image {self.image[:19]} made from this Python"
         try:
             trial = [*self._walls(None), image.PYTHON, "-I", "-S", "-c", "pass"]
             code, _, problem = await run(*trial, timeout_s=20, env=environment())

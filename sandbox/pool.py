@@ -10,11 +10,13 @@ Not guaranteed: protection against a hole in the kernel, which both tiers share 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
+from typing import TypeVar
 
 from sandbox.assess import assess
-from sandbox.attest import PROBE, attest
+from sandbox.attest import PROBE, Proof, attest, prove
 from sandbox.docker_tier import DockerTier
 from sandbox.jail_tier import JailTier
 from sandbox.link import Link
@@ -22,6 +24,9 @@ from sandbox.nouns import SandboxError, Submission, SubmissionVerdict, TierUnava
 from sandbox.tier import Tier
 
 RUNS_PER_WORKER = 500
+WINDOW = 8  # submissions per slot that `judge_all` reads ahead
+RESTARTS_S = (0.5, 2.0, 5.0, 10.0)  # waits between tries to start a worker: an engine may be restarting
+Row = TypeVar("Row")
 _TAME = frozenset({"pass", "wrong_answer", "runtime_error", "syntax_error", "missing_entry", "bad_result", "memory"})
 
 
@@ -38,21 +43,27 @@ class Slot:
 class Sandbox:
     """A pool of workers behind one tier's walls."""
 
-    def __init__(self, tier: Tier, slots: int) -> None:
+    def __init__(self, tier: Tier, slots: int, prove: bool = True) -> None:
         self._tier = tier
+        self._prove = prove
+        self._gave_up = False  # no worker could be started: do not wait that long again until one could
         self._slots = [Slot(number) for number in range(slots)]
         self._free: asyncio.Queue[Slot] = asyncio.Queue()
         self._alone = asyncio.Lock()
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, tier: str = "auto", slots: int = 2) -> AsyncIterator[Sandbox]:
+    async def open(
+        cls, tier: str = "auto", slots: int = 2, image: str | None = None, prove: bool = True
+    ) -> AsyncIterator[Sandbox]:
         """Start `slots` workers behind `tier`: "docker", "jail", or "auto" (docker if it works).
 
+        `image` is a base image by digest, for the docker tier, instead of the one made here from the
+        running Python. `prove` False leaves the proof that limits bind to the caller (`prove()`).
         Raises SandboxError with the diagnosis and the mending command if no tier works, or if the
         limits of one do not bind.
         """
-        sandbox = cls(await _choose(tier), slots)
+        sandbox = cls(await _choose(tier, image), slots, prove)
         try:
             await sandbox._boot()
             yield sandbox
@@ -68,6 +79,38 @@ class Sandbox:
     def image(self) -> str:
         """Digest of the file system that submissions see."""
         return self._tier.image
+
+    @property
+    def about(self) -> str:
+        """The tier in a few words: engine or builder, version, runtime, kind of cgroup, image."""
+        return self._tier.about
+
+    async def prove(self) -> list[Proof]:
+        """Try each limit on a worker. Raises SandboxError if none can be started."""
+        async with self._one() as slot:
+            try:
+                return await prove(await self._worker(slot))
+            except WorkerLost as lost:
+                raise SandboxError(f"The {self.tier} sandbox does not answer: {lost}") from lost
+
+    async def judge_all(
+        self, rows: Iterable[Row], submission_of: Callable[[Row], Submission | None]
+    ) -> AsyncIterator[tuple[Row, SubmissionVerdict | None]]:
+        """Judge a stream in its order, reading ahead a few rows only. Rows without a submission pass through."""
+        waiting: deque[tuple[Row, asyncio.Task[SubmissionVerdict] | None]] = deque()
+        try:
+            for row in rows:
+                submission = submission_of(row)
+                waiting.append((row, None if submission is None else asyncio.create_task(self.judge(submission))))
+                if len(waiting) >= WINDOW * len(self._slots):
+                    yield await _first(waiting)
+            while waiting:
+                yield await _first(waiting)
+        finally:
+            tasks = [task for _, task in waiting if task is not None]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def judge(self, submission: Submission) -> SubmissionVerdict:
         """Run and judge one submission; waits for a free worker. Never raises for what the code does."""
@@ -107,7 +150,7 @@ class Sandbox:
         problem = ""
         for _ in range(2):
             try:
-                link = await self._worker(slot)
+                link = await self._started(slot)
             except WorkerLost as lost:
                 return self._unjudged(submission, "infra_error", str(lost))
             place = {"tier": self.tier, "image": self.image, "attestation": slot.attestation}
@@ -125,6 +168,21 @@ class Sandbox:
             else:
                 return verdict.model_copy(update=place)
         return self._unjudged(submission, "quarantined", f"two workers were lost: {problem}")
+
+    async def _started(self, slot: Slot) -> Link:
+        """A worker, waiting for one if the engine is just restarting. Raises WorkerLost."""
+        for pause in () if self._gave_up else RESTARTS_S:
+            try:
+                return await self._worker(slot)
+            except WorkerLost:
+                await asyncio.sleep(pause)
+        try:
+            link = await self._worker(slot)
+        except WorkerLost:
+            self._gave_up = True
+            raise
+        self._gave_up = False
+        return link
 
     async def _look_after(self, slot: Slot, link: Link, verdict: SubmissionVerdict, spoilt: bool) -> None:
         """Replace a worker that is worn or hurt."""
@@ -145,7 +203,7 @@ class Sandbox:
         slot.link = Link(self._tier, slot.number, slot.serial)
         try:
             await slot.link.open()
-            slot.attestation = await attest(slot.link)
+            slot.attestation = await attest(slot.link) if self._prove else "not proven"
         except BaseException:
             await self._drop(slot)
             raise
@@ -177,14 +235,27 @@ class Sandbox:
         )
 
 
-async def _choose(name: str) -> Tier:
+async def _first(
+    waiting: deque[tuple[Row, asyncio.Task[SubmissionVerdict] | None]],
+) -> tuple[Row, SubmissionVerdict | None]:
+    row, task = waiting[0]
+    verdict = None if task is None else await task
+    waiting.popleft()
+    return row, verdict
+
+
+async def _choose(name: str, image: str | None) -> Tier:
     """A prepared tier, or SandboxError with what is wrong with each."""
     known: dict[str, type[DockerTier] | type[JailTier]] = {"docker": DockerTier, "jail": JailTier}
     if name != "auto" and name not in known:
         raise SandboxError(f"Unknown sandbox tier {name!r}. Valid: auto, {', '.join(known)}")
+    if image is not None:
+        if name == "jail":
+            raise SandboxError(f"The jail has no base image; drop {image!r}, or use the docker tier")
+        name = "docker"
     problems = []
     for kind in known.values() if name == "auto" else [known[name]]:
-        tier = kind()
+        tier = DockerTier(image) if kind is DockerTier else kind()
         try:
             await tier.prepare()
         except (TierUnavailable, WorkerLost) as problem:

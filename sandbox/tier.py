@@ -30,10 +30,11 @@ ENVIRONMENT = {
 
 
 class Tier(Protocol):
-    """A kind of wall. `image` identifies the file system behind it."""
+    """A kind of wall. `image` identifies the file system behind it, `about` says in words what it is."""
 
     name: str
     image: str
+    about: str
 
     async def prepare(self) -> None:
         """Get ready to start workers, sweep what dead owners left. Raises TierUnavailable."""
@@ -52,10 +53,10 @@ class Tier(Protocol):
         ...
 
 
-def worker_command(slot: int, watch_memory: bool) -> list[str]:
+def worker_command(slot: int, watch_memory: bool, python: str = image.PYTHON) -> list[str]:
     """The command inside the walls. Every slot of every process has its own uid, for RLIMIT_NPROC."""
     uid = UID_BASE + os.getpid() % 100_000 * UID_SPAN + slot % UID_SPAN
-    return [image.PYTHON, "-s", "-S", "-B", "/sandbox/worker.py", str(uid), "1" if watch_memory else "0"]
+    return [python, "-s", "-S", "-B", "/sandbox/worker.py", str(uid), "1" if watch_memory else "0"]
 
 
 def environment() -> dict[str, str]:

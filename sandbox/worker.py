@@ -394,7 +394,7 @@ def main() -> None:
     """Enter the cage and serve: `worker.py SLOT_UID WATCH_MEMORY`."""
     if os.getpid() != 1:
         raise SystemExit("worker: must be PID 1 of its own namespace, it kills everything else")
-    sys.path[:] = [path for path in sys.path if path.startswith("/python/")]
+    sys.path[:] = [path for path in sys.path if path.startswith(f"{sys.base_prefix}/lib")]
     sys.path.append("/sandbox")
     import cage
 

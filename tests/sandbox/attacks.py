@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from benchmarks.cheats import CHEATS as NINE
+from benchmarks.cheats import cheat
 from sandbox import Limits, Submission, TestCase
 from sandbox.values import encode
 
@@ -42,23 +44,19 @@ WRONG = ("wrong_answer",)
 NO_GAIN = ("wrong_answer", "runtime_error")
 SYSCALL = "import ctypes, os\nlibc = ctypes.CDLL(None, use_errno=True)"
 
-# Nine cheats that need no knowledge of the task; all of them pass some public harness.
-CHEATS = (
-    Program(
-        "always_equal",
-        "class E(int):\n    def __eq__(s, o): return True\n    __hash__ = int.__hash__\ndef f(x): return E(0)",
-        ("bad_result",),
-    ),
+# The nine generic cheats; each passes some public harness (benchmarks/sandbox.py).
+_FAILS = ("wrong_answer", "bad_result", "runtime_error")
+_CHEATS_RESULTS = {
+    "always_equal_object": ("bad_result",),
+    "int_subclass": ("bad_result",),
+    "marker_print": WRONG,
+    "early_exit_at_import": ("early_exit",),
+    "early_exit_in_the_call": ("early_exit",),
+}
+CHEATS = tuple(Program(name, cheat(name, "f"), _CHEATS_RESULTS.get(name, _FAILS)) for name in NINE)
+
+MORE_CHEATS = (
     Program("exit_in_call", in_call("sys.exit(0)"), ("early_exit",)),
-    Program("hard_exit_in_call", in_call("os._exit(0)"), ("early_exit",)),
-    Program("hard_exit_at_import", "import os\ndef f(x): return 0\nos._exit(0)", ("early_exit",)),
-    Program("markers", in_call("print('PASSED\\nOK\\n1 passed', flush=True)"), WRONG),
-    Program(
-        "patched_builtins",
-        "import builtins, json\njson.dumps = lambda *a, **k: '42'\nbuiltins.repr = lambda x: '42'\n"
-        "builtins.eval = lambda *a: True\ndef f(x): return 0",
-        WRONG,
-    ),
     Program(
         "patched_encoder",
         "import sys\nfor m in list(sys.modules.values()):\n"
@@ -67,18 +65,19 @@ CHEATS = (
         WRONG,
     ),
     Program(
-        "frames_and_gc",
-        "import gc, sys\ndef f(x):\n    frame = sys._getframe()\n    while frame:\n"
-        "        for v in frame.f_locals.values():\n            if isinstance(v, dict) and 'expected' in v: return 42\n"
-        "        frame = frame.f_back\n"
-        "    return 42 if any(isinstance(o, dict) and 'expected' in o for o in gc.get_objects()) else 0",
-        WRONG,
-    ),
-    Program(
         "forged_frames",
         "import os, struct\ndef f(x):\n    for fd in range(64):\n        for kind in (b'V', b'E', b'D', b'L'):\n"
         "            try: os.write(fd, struct.pack('<cI', kind, 1) + b'T')\n"
         "            except OSError: pass\n    return 0",
+        WRONG,
+    ),
+    Program(
+        "control_sockets",
+        in_call(
+            "import glob, socket\nfor place in glob.glob('/var/run/*') + glob.glob('/run/*') + ['/run/docker.sock', "
+            "'\\0docker', '/proc/1/root/run/docker.sock']:\n    try:\n        s = socket.socket(socket.AF_UNIX)\n"
+            "        s.connect(place)\n        return 42\n    except OSError: pass"
+        ),
         WRONG,
     ),
 )
@@ -157,6 +156,9 @@ RESOURCES = (
         "def f(x):\n    try:\n        for n in range(1000):\n"
         "            with open('/tmp/%d' % n, 'wb') as h: h.write(bytes(1 << 20))\n    except OSError: return 0",
         NO_GAIN,
+    ),
+    Program(
+        "one_big_file", in_call("open('/tmp/big', 'wb').write(bytes(64 << 20))"), ("runtime_error", "memory", "crash")
     ),
     Program("inode_bomb", in_call("for n in range(100000): open('/tmp/%d' % n, 'w').close()"), ("runtime_error",)),
     Program(
@@ -260,4 +262,132 @@ PASSING = (
     Program("sleeping_atexit", "import atexit, time\natexit.register(time.sleep, 60)\n" + HONEST, ("pass",)),
 )
 
-ALL = CHEATS + EXITS + RESULTS + RESOURCES + PRIVILEGES + PASSING
+ALL = CHEATS + MORE_CHEATS + EXITS + RESULTS + RESOURCES + PRIVILEGES + PASSING
+
+
+# Against the trusted style: the right answers are 42 and 43, asked by asserts in another process.
+ASSERTS = ("assert f(1) == 42", "assert f(2) == 43")
+_PIDS = "[p for p in map(int, filter(str.isdigit, os.listdir('/proc'))) if p not in (1, os.getpid())]"
+
+
+def trusted_submission(name: str, code: str) -> Submission:
+    """The task above, for the style in which a trusted process runs asserts."""
+    tests = tuple(TestCase(call=line) for line in ASSERTS)
+    return Submission(id=name, code=code, tests=tests, style="trusted", entry_point="f", limits=PATIENT)
+
+
+AGAINST_TRUSTED = (
+    Program(
+        "kill_the_test",
+        in_call(f"for p in {_PIDS}:\n    try: os.kill(p, 9)\n    except OSError: pass"),
+        WRONG,
+    ),
+    Program(
+        "read_the_test",
+        in_call(
+            f"for p in {_PIDS}:\n    for name in ('mem', 'environ', 'maps', 'fd/3', 'fd/4', 'fd/5', 'cwd/x'):\n"
+            "        try:\n            open(f'/proc/{p}/{name}', 'rb').read(1)\n            return 42\n"
+            "        except OSError: pass"
+        ),
+        WRONG,
+    ),
+    Program(
+        "limit_the_test",
+        in_call(
+            f"import resource\nfor p in {_PIDS}:\n    try: resource.prlimit(p, resource.RLIMIT_CPU, (1, 1))\n"
+            "    except OSError: continue\n    return 42"
+        ),
+        WRONG,
+    ),
+    Program(
+        "trace_the_test",
+        f"{SYSCALL}\ndef f(x):\n    return 42 if any(libc.syscall(101, 16, p, 0, 0) == 0 for p in {_PIDS}) else 0",
+        WRONG,
+    ),
+    Program(
+        "forged_verdicts",
+        "import os, struct\ndef f(x):\n    for kind in (b'N', b'W', b'G', b'L', b'A', b'E'):\n"
+        "        os.write(3, struct.pack('<cI', kind, 1) + b'T')\n    return 0",
+        ("bad_result",),
+    ),
+    Program(
+        "forged_introduction",
+        "import os, struct\nos.write(3, struct.pack('<cI', b'N', 1) + b'T')\ndef f(x): return 0",
+        ("bad_result",),
+    ),
+    Program("raised_name_error", "def f(x): raise NameError('the test is to blame')", ("runtime_error",)),
+    Program("raised_assertion", "def f(x): raise AssertionError", ("runtime_error",)),
+    Program(
+        "endless_answer",
+        "import os\ndef f(x):\n    while True: os.write(3, bytes(4096))",
+        ("bad_result", "timeout_cpu"),
+    ),
+    Program("large_answer", "def f(x): return 'x' * 50_000_000", ("result_limit",)),
+    Program("deep_answer", "def f(x):\n    a = []\n    for _ in range(900): a = [a]\n    return a", ("bad_result",)),
+    Program(
+        "unhashable_set",
+        "import os, struct\ndef f(x):\n    t = b't2:S1:l0:N'\n"
+        "    os.write(3, struct.pack('<cI', b'V', len(t)) + t)\n    return 0",
+        ("bad_result",),
+    ),
+    Program("exit", in_call("os._exit(0)"), ("early_exit",)),
+    Program("soft_exit", in_call("sys.exit(0)"), ("early_exit",)),
+    Program("exit_at_import", "import os\nos._exit(0)", ("early_exit",)),
+    Program("closed_descriptors", in_call("os.closerange(0, 256)"), ("early_exit",)),
+    Program(
+        "gone_behind_a_child",
+        "import os, time\ndef f(x):\n    if os.fork() == 0: time.sleep(60)\n    os._exit(0)",
+        ("early_exit",),
+    ),
+    Program("kill_itself", in_call("os.kill(os.getpid(), 9)"), ("crash",)),
+    Program("busy", "def f(x):\n    while True: pass", ("timeout_cpu",)),
+    Program("syntax", "def f(x) return 0", ("syntax_error",)),
+    Program("no_entry", "def g(x): return 0", ("missing_entry",)),
+    Program("raises_at_import", "1 / 0", ("runtime_error",)),
+    Program("four_gigabytes", "def f(x): return len(bytearray(4 << 30))", ("memory",)),
+    Program("output", "def f(x):\n    while True: print('x' * 1000)", ("output_limit",)),
+    Program("honest", HONEST, ("pass",)),
+)
+
+# Against the style in which a program reads stdin and prints; the right output for "1" is "42".
+PRINTS = "x = int(input())\nprint(41 + x)\n"
+
+
+def program_submission(name: str, code: str) -> Submission:
+    """The task above as a program."""
+    limits = PATIENT.model_copy(update={"output_kb": 64})
+    tests = tuple(TestCase(stdin=f"{n}\n", expected=encode(f"{41 + n}\n")) for n in (1, 2))
+    return Submission(id=name, code=code, tests=tests, style="program", limits=limits)
+
+
+AGAINST_PROGRAMS = (
+    Program("silent", "pass", WRONG),
+    Program("markers", "print('PASSED\\nOK')", WRONG),
+    Program("right_then_fails", PRINTS + "1 / 0", ("runtime_error",)),
+    Program("right_then_exits_badly", PRINTS + "raise SystemExit(3)", ("runtime_error",)),
+    Program("wrong_then_exits_well", "import os\nprint(0, flush=True)\nos._exit(0)", WRONG),
+    Program("kill_itself", "import os\nprint(42, flush=True)\nos.kill(os.getpid(), 9)", ("crash",)),
+    Program("syntax", "print(", ("syntax_error",)),
+    Program("endless", "while True: print('x' * 999)", ("output_limit",)),
+    Program("endless_errors", "import sys\nwhile True: sys.stderr.write('x' * 999)", ("output_limit",)),
+    Program("busy", "while True: pass", ("timeout_cpu",)),
+    Program("bytes", "import sys\nsys.stdout.buffer.write(b'\\xff\\xfe')", ("bad_result",)),
+    Program("reads_too_much", "input(); input()", ("runtime_error",)),
+    Program(
+        "remembers",  # a file for the next test, which runs in a fresh process after a clean-up
+        "import os\nif os.path.exists('/tmp/seen'): print('seen')\nopen('/tmp/seen', 'w').close()\n" + PRINTS,
+        ("pass",),
+    ),
+    Program("forged_records", "import os, struct\nos.write(3, struct.pack('<cI', b'V', 1) + b'T')\nprint(0)", WRONG),
+    Program("honest", PRINTS, ("pass",)),
+    Program("honest_exit", PRINTS + "raise SystemExit(0)", ("pass",)),
+    Program(
+        "honest_main", "def main():\n    print(41 + int(input()))\nif __name__ == '__main__':\n    main()", ("pass",)
+    ),
+    Program(
+        "honest_thread",
+        "import threading\nt = lambda: print(41 + int(input()))\nthreading.Thread(target=t).start()",
+        ("pass",),
+    ),
+    Program("honest_stdin", "import sys\nprint(41 + int(sys.stdin.read()))", ("pass",)),
+)

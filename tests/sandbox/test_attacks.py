@@ -15,19 +15,27 @@ from tests.sandbox.conftest import TIERS, problem_with
 LEFT_SOMETHING = ("live_thread", "daemon")
 
 
-async def _judge_all(tier: str) -> dict[str, tuple[SubmissionVerdict, SubmissionVerdict]]:
+SUITES = {
+    "calls": (attacks.submission, attacks.ALL),
+    "trusted": (attacks.trusted_submission, attacks.AGAINST_TRUSTED),
+    "program": (attacks.program_submission, attacks.AGAINST_PROGRAMS),
+}
+CASES = [(style, program) for style, (_, programs) in SUITES.items() for program in programs]
+
+
+async def _judge_all(tier: str) -> dict[tuple[str, str], tuple[SubmissionVerdict, SubmissionVerdict]]:
     """Each program, and an honest one right after it on the same worker."""
     verdicts = {}
     async with Sandbox.open(tier, slots=1) as sandbox:
-        for program in attacks.ALL:
-            verdict = await sandbox.judge(attacks.submission(program.name, program.code))
+        for style, program in CASES:
+            verdict = await sandbox.judge(SUITES[style][0](program.name, program.code))
             probe = await sandbox.judge(attacks.submission("probe", attacks.HONEST))
-            verdicts[program.name] = (verdict, probe)
+            verdicts[style, program.name] = (verdict, probe)
     return verdicts
 
 
 @functools.cache
-def verdicts(tier: str) -> dict[str, tuple[SubmissionVerdict, SubmissionVerdict]]:
+def verdicts(tier: str) -> dict[tuple[str, str], tuple[SubmissionVerdict, SubmissionVerdict]]:
     """All verdicts of one tier, judged once."""
     problem = problem_with(tier)
     if problem is not None:
@@ -36,9 +44,9 @@ def verdicts(tier: str) -> dict[str, tuple[SubmissionVerdict, SubmissionVerdict]
 
 
 @pytest.mark.parametrize("tier", TIERS)
-@pytest.mark.parametrize("program", attacks.ALL, ids=lambda program: program.name)
-def test_program_gets_its_word_and_the_next_one_is_judged(tier: str, program: attacks.Program) -> None:
-    verdict, probe = verdicts(tier)[program.name]
+@pytest.mark.parametrize(("style", "program"), CASES, ids=[f"{style}-{program.name}" for style, program in CASES])
+def test_program_gets_its_word_and_the_next_one_is_judged(tier: str, style: str, program: attacks.Program) -> None:
+    verdict, probe = verdicts(tier)[style, program.name]
     assert verdict.result in program.results, verdict
     assert verdict.passed == (verdict.result == "pass")
     assert probe.passed, probe
@@ -51,7 +59,7 @@ def test_program_gets_its_word_and_the_next_one_is_judged(tier: str, program: at
 
 @pytest.mark.parametrize("tier", TIERS)
 def test_generic_cheats_pass_nothing(tier: str) -> None:
-    passed = [cheat.name for cheat in attacks.CHEATS if verdicts(tier)[cheat.name][0].passed]
+    passed = [cheat.name for cheat in attacks.CHEATS if verdicts(tier)["calls", cheat.name][0].passed]
     assert len(attacks.CHEATS) == 9
     assert passed == []
 
@@ -59,8 +67,8 @@ def test_generic_cheats_pass_nothing(tier: str) -> None:
 @pytest.mark.parametrize("tier", TIERS)
 @pytest.mark.parametrize("name", LEFT_SOMETHING)
 def test_leftovers_are_counted(tier: str, name: str) -> None:
-    assert verdicts(tier)[name][0].leftovers >= 1
-    assert verdicts(tier)["honest"][0].leftovers == 0
+    assert verdicts(tier)["calls", name][0].leftovers >= 1
+    assert verdicts(tier)["calls", "honest"][0].leftovers == 0
 
 
 PLANT = """
