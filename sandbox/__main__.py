@@ -53,11 +53,13 @@ def _print_tier(tier: str, image: str | None) -> bool:
         return False
     for finding in findings:
         sound = sound and finding.holds
-        mark = "[green]binds[/]" if finding.holds else "[red]DOES NOT BIND[/]"
+        good = "works" if finding.detail == "works" else "binds"
+        mark = f"[green]{good}[/]" if finding.holds else "[red]DOES NOT BIND[/]"
         if finding.limit == "tier":
             out.print(f"[bold]{tier}[/]: works. {_inert(finding.detail)}")
         else:
-            out.print(f"  {finding.limit:<34} {mark}  {_inert(finding.detail)}")
+            detail = "" if finding.detail == good else _inert(finding.detail)
+            out.print(f"  {finding.limit:<34} {mark}  {detail}".rstrip())
     if not sound:
         out.print(f"  [red]{tier} does not judge until every limit binds.[/] Update the engine or the kernel.")
     return sound

@@ -113,6 +113,7 @@ def interpreter():
     return refused(os.execv, "/python/bin/python3", ["x"])
 """
 _NONE = ["0000000000000000"] * 4
+MUST_WORK = ("it runs at all", "a socket pair (asyncio needs it)")
 # what is tried, the call that tries it, and what it answers where the limit binds
 _PROBES: tuple[tuple[str, str, object], ...] = (
     ("it runs at all", "1 + 1", 2),

@@ -11,7 +11,7 @@ import time
 from collections.abc import AsyncIterator
 from typing import NamedTuple
 
-from sandbox.attest import PROBE, Proof
+from sandbox.attest import MUST_WORK, PROBE, Proof
 from sandbox.nouns import Limits, SandboxError, Submission, TestCase
 from sandbox.pool import Sandbox
 from sandbox.tier import MEMORY_MB, PIDS
@@ -69,7 +69,8 @@ async def examine(tier: str, image: str | None = None) -> AsyncIterator[Finding]
 
 
 def _proved(proof: Proof) -> Finding:
-    return Finding(proof.limit, proof.holds, "refused" if proof.holds else proof.detail.replace("\n", "; "))
+    as_wanted = "works" if proof.limit in MUST_WORK else "refused"
+    return Finding(proof.limit, proof.holds, as_wanted if proof.holds else proof.detail.replace("\n", "; "))
 
 
 async def _milliseconds(sandbox: Sandbox) -> float:

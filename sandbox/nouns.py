@@ -8,7 +8,7 @@ from pydantic import Field
 
 from records.nouns import Record
 
-Comparison = Literal["exact", "float", "unordered", "json"]
+Comparison = Literal["exact", "typed", "float", "unordered", "json"]
 Style = Literal["calls", "program", "trusted"]
 
 # Words of `SubmissionVerdict.result`. UNGRADED ones say nothing about the code.

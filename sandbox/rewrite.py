@@ -9,6 +9,7 @@ either is `unsupported_test`: ungraded, never wrong.
 from __future__ import annotations
 
 import ast
+import builtins
 import copy
 import re
 from collections.abc import Iterable, Mapping
@@ -94,7 +95,8 @@ def rewrite_check(source: str, entry_point: str) -> Rewritten:
         return Rewritten((), (f"the test does not parse: {error}",))
     for node in module.body:
         if isinstance(node, ast.FunctionDef) and len(node.args.args) == 1:
-            return _Rewriter({entry_point, node.args.args[0].arg}, entry_point, "").run(node.body)
+            rewriter = _Rewriter({entry_point, node.args.args[0].arg}, entry_point, "", own_names=False)
+            return rewriter.run(node.body)
     return Rewritten((), ("there is no check(candidate) function",))
 
 
@@ -129,8 +131,9 @@ def tested_function(lines: Iterable[str]) -> str | None:
 class _Rewriter:
     """Walks the statements of one test, keeping the host's names."""
 
-    def __init__(self, candidate: set[str], entry_point: str, setup: str) -> None:
+    def __init__(self, candidate: set[str], entry_point: str, setup: str, own_names: bool = True) -> None:
         self.candidate = candidate
+        self.own_names = own_names  # may a call use other functions of the candidate's namespace?
         self.entry_point = entry_point
         self.setup = setup
         self.evaluator = Evaluator()
@@ -178,6 +181,8 @@ class _Rewriter:
                 _Bind(self.evaluator.names, self.candidate, self.entry_point).visit(copy.deepcopy(left))
             )
         )
+        if not self.own_names and (others := _foreign_names(call) - {self.entry_point}):
+            raise NotConstant(f"the name {min(others)}, which the candidate could redefine")
         if len(self.tests) >= MAX_TESTS:
             raise NotConstant("too many tests")
         if expected is None:
@@ -237,6 +242,13 @@ class _Rewriter:
     def _mine(self, node: ast.expr) -> bool:
         """Whether the expression calls the candidate."""
         return any(isinstance(inner, ast.Name) and inner.id in self.candidate for inner in ast.walk(node))
+
+
+def _foreign_names(call: str) -> set[str]:
+    """Names in a call that neither it nor Python defines."""
+    names = [node for node in ast.walk(ast.parse(call)) if isinstance(node, ast.Name)]
+    bound = {node.id for node in names if isinstance(node.ctx, ast.Store)}
+    return {node.id for node in names} - bound - set(dir(builtins))
 
 
 def _truth(node: ast.expr) -> ast.expr:

@@ -217,6 +217,20 @@ def build(node: Node) -> Any:
     return node.value
 
 
+def _text(node: Node) -> str:
+    """Canonical text of a node, as `encode` gives it: sets and dicts in the order of their texts."""
+    texts = [_text(item) for item in node.items]
+    match node.tag:
+        case "S" | "Z":
+            return f"{node.tag}{len(texts)}:{''.join(sorted(texts))}"
+        case "d":
+            pairs = sorted(zip(texts[::2], texts[1::2], strict=True))
+            return f"d{len(pairs)}:{''.join(k + v for k, v in pairs)}"
+        case "l" | "t":
+            return f"{node.tag}{len(texts)}:{''.join(texts)}"
+    return encode(node.value)
+
+
 def normal(node: Node) -> str:
     """Text that is equal for two nodes exactly where Python's `==` holds (and nan equals nan).
 
@@ -261,12 +275,15 @@ def has_nan(node: Node) -> bool:
 def same(got: Node, expected: Node, comparison: str, tolerance: float) -> bool:
     """Whether `got` satisfies the problem's comparison rule.
 
-    "exact": Python's `==`. "float": the same shape, numbers within `tolerance` (absolute, or 1e-9
-    relative). "unordered": two lists, tuples or sets with equal items in any order. "json": `==`
-    after what JSON does to a value, tuples becoming lists and keys text.
+    "exact": Python's `==`, as in an assert. "typed": equal and of the same types throughout.
+    "float": the same shape, numbers within `tolerance` (absolute, or 1e-9 relative). "unordered":
+    two lists, tuples or sets with equal items in any order. "json": `==` after what JSON does to a
+    value, tuples becoming lists and keys text.
     """
     if comparison == "float":
         return _close(got, expected, tolerance)
+    if comparison == "typed":
+        return _text(got) == _text(expected)
     if comparison == "json":
         return normal(_as_json(got)) == normal(_as_json(expected))
     if comparison == "unordered" and got.tag == expected.tag and got.tag in "lt":

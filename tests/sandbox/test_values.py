@@ -62,6 +62,28 @@ def test_exact_is_python_equality(one: Any, other: Any) -> None:
     assert same(one, other) == (one == other)
 
 
+def retyped(value: Any) -> Any:
+    """A value that Python's `==` may not tell apart, of other types: tuples for lists, floats for integers."""
+    if isinstance(value, list):
+        return [retyped(item) for item in value]
+    if isinstance(value, tuple):
+        return tuple(map(retyped, value))
+    if isinstance(value, dict):
+        return {key: retyped(item) for key, item in value.items()}
+    if isinstance(value, bool):
+        return int(value)
+    return float(value) if isinstance(value, int) and abs(value) < 2**53 else value
+
+
+@given(PLAIN, PLAIN)
+def test_the_encoding_never_equates_what_value_and_type_tell_apart(one: Any, other: Any) -> None:
+    for pair in ((one, other), (one, one), (one, retyped(one))):
+        equal = typed(pair[0]) == typed(pair[1])
+        assert (values.encode(pair[0]) == values.encode(pair[1])) is equal
+        assert same(*pair, "typed") is equal
+        assert same(*pair) or not equal
+
+
 @given(st.floats() | st.integers(), st.floats() | st.integers())
 def test_exact_on_numbers_is_python_equality_and_nan_is_itself(one: float, other: float) -> None:
     both_nan = str(one) == "nan" == str(other)
@@ -161,6 +183,12 @@ def test_colliding_set_items_are_not_hashed() -> None:
     ("one", "other", "comparison", "outcome"),
     [
         ((1, 2), [1, 2], "exact", False),
+        ((1, 2), [1, 2], "json", True),
+        ({1: (True, None)}, {"1": [True, None]}, "json", True),
+        ({None: 1, 2.5: 1, False: 1}, {"null": 1, "2.5": 1, "false": 1}, "json", True),
+        ({1: 1}, {"2": 1}, "json", False),
+        (1, 1.0, "typed", False),
+        ({1: {2, (3,)}}, {1: {(3,), 2}}, "typed", True),
         (True, 1, "exact", True),
         ({1}, frozenset({1.0}), "exact", True),
         (0.1 + 0.2, 0.3, "exact", False),
