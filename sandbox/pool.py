@@ -120,7 +120,7 @@ class Sandbox:
         async with self._one() as slot:
             crowded = self._free.qsize() < len(self._slots) - 1
             verdict = await self._judge_on(slot, submission)
-        if verdict.result == "timeout_wall" and crowded:
+        if (verdict.result == "timeout_wall" and crowded) or _killed_from_outside(verdict):
             async with self._all() as slot:
                 verdict = await self._judge_on(slot, submission)
         return verdict
@@ -233,6 +233,11 @@ class Sandbox:
         return SubmissionVerdict(
             id=submission.id, passed=False, result=result, evidence=reason, tier=self.tier, image=self.image
         )
+
+
+def _killed_from_outside(verdict: SubmissionVerdict) -> bool:
+    """Perhaps: the kernel, short of memory, kills a candidate first. One that kills itself will do it again."""
+    return verdict.result == "crash" and verdict.evidence.endswith("killed by SIGKILL")
 
 
 async def _first(

@@ -113,7 +113,7 @@ def submission_from_row(row: Mapping[str, Any]) -> Submission:
     try:
         submission = _as_submission(row)
     except ValidationError as error:
-        raise RowError("; ".join(_explain(item) for item in error.errors()[:3])) from None
+        raise RowError("; ".join(dict.fromkeys(_explain(item) for item in error.errors()[:3]))) from None
     if len(submission.code) > MAX_CODE:
         raise RowError(f"the code has {len(submission.code)} characters; at most {MAX_CODE} are run")
     return submission
@@ -160,5 +160,6 @@ def _case(row: _Row, number: int, test: _Test) -> TestCase:
 
 
 def _explain(item: Any) -> str:
-    place = ".".join(str(part) for part in item["loc"])
+    parts = [str(part) for part in item["loc"] if part not in ("str", "int")]  # names of a union's members
+    place = ".".join(parts)
     return f"field '{place}': {item['msg']}"
