@@ -140,6 +140,29 @@ _PROBES: tuple[tuple[str, str, object], ...] = (
 )
 # shmget, semget, msgget, mq_open, io_uring_setup, ptrace, unshare, keyctl
 _SHARED = {"x86_64": (29, 64, 68, 240, 425, 101, 272, 250), "aarch64": (194, 190, 186, 180, 425, 117, 97, 219)}
+_REACH = """
+import os, resource
+
+def reach():
+    found = []
+    for name in os.listdir("/proc"):
+        if not name.isdigit() or int(name) in (1, os.getpid()):
+            continue
+        for place in ("mem", "environ", "maps", "fd/3", "fd/5"):
+            try:
+                with open("/proc/%s/%s" % (name, place), "rb") as file:
+                    file.read(1)
+                found.append(place)
+            except OSError:
+                pass
+        try:
+            resource.prlimit(int(name), resource.RLIMIT_CPU, (1, 1))
+            found.append("prlimit")
+        except OSError:
+            pass
+    return found
+"""
+APART = "reaching the process that runs tests"
 LIMITS = Limits(cpu_s=10, wall_s=30, memory_mb=256)
 PROBE = Submission(
     id="probe",
@@ -156,6 +179,12 @@ def submission(machine: str) -> Submission:
     )
 
 
+def apart() -> Submission:
+    """The probe that the candidate cannot look into the trusted process."""
+    test = TestCase(call="assert reach() == []")
+    return Submission(id="apart", code=_REACH, tests=(test,), style="trusted", entry_point="reach", limits=LIMITS)
+
+
 class Proof(NamedTuple):
     """One probe: what was tried, whether the limit held, and what the worker answered."""
 
@@ -167,9 +196,10 @@ class Proof(NamedTuple):
 async def prove(link: Link) -> list[Proof]:
     """Run the probes on a worker, one by one. Raises WorkerLost if it cannot run any."""
     probes = submission(link.boot["machine"])
+    names = [limit for limit, _, _ in _PROBES]
+    singles = [probes.model_copy(update={"tests": (test,)}) for test in probes.tests]
     proofs = []
-    for (limit, _, _), test in zip(_PROBES, probes.tests, strict=True):
-        single = probes.model_copy(update={"tests": (test,)})
+    for limit, single in zip([*names, APART], [*singles, apart()], strict=True):
         verdict = assess(single, await link.ask(single))
         proofs.append(Proof(limit, verdict.passed, verdict.evidence))
     return proofs
@@ -183,5 +213,11 @@ async def attest(link: Link) -> str:
         failed = [limit for (limit, _, _), word in zip(_PROBES, verdict.tests, strict=True) if word != "pass"]
         detail = verdict.evidence.replace("\n", "; ")
         raise WorkerLost(f"its limits do not bind ({', '.join(failed[:3])}): {detail}. Code was not run")
-    facts = {"boot": {k: v for k, v in link.boot.items() if k != "uid"}, "probes": probes.model_dump()}
+    kept_apart = assess(apart(), await link.ask(apart()))
+    if not kept_apart.passed:
+        raise WorkerLost(f"its limits do not bind ({APART}): {kept_apart.evidence.splitlines()[-1]}. Code was not run")
+    facts = {
+        "boot": {k: v for k, v in link.boot.items() if k != "uid"},
+        "probes": [probes.model_dump(), apart().model_dump()],
+    }
     return content_hash({**facts, "tests": verdict.tests, "tier": link.tier.name, "image": link.tier.image})

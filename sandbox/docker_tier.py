@@ -175,6 +175,8 @@ def _import_once(tag: str) -> None:
             raise TierUnavailable("docker import did not end in 300 s. Restart the engine") from None
         if done.returncode != 0:
             raise TierUnavailable(f"docker import failed: {done.stderr.strip()[:300]}")
+        old = ["--filter", f"label={REPOSITORY}.sha256", "--filter", "until=168h"]  # of earlier versions, unused
+        subprocess.run(["docker", "image", "prune", "--all", "--force", *old], capture_output=True, check=False)
 
 
 def _base_key(base: str) -> str:

@@ -24,6 +24,7 @@ from sandbox.nouns import SandboxError, Submission, SubmissionVerdict, TierUnava
 from sandbox.tier import Tier
 
 RUNS_PER_WORKER = 500
+MAX_SIZE = 16 << 20  # characters of one submission
 WINDOW = 8  # submissions per slot that `judge_all` reads ahead
 RESTARTS_S = (0.5, 2.0, 5.0, 10.0)  # waits between tries to start a worker: an engine may be restarting
 Row = TypeVar("Row")
@@ -117,6 +118,9 @@ class Sandbox:
         if submission.unsupported or not submission.tests:
             reason = "cannot be expressed as calls: " + "; ".join(submission.unsupported or ("there are no tests",))
             return self._unjudged(submission, "unsupported_test", reason[:400])
+        if (size := _size(submission)) > MAX_SIZE:
+            reason = f"code and tests have {size >> 20} million characters; at most {MAX_SIZE >> 20} are run"
+            return self._unjudged(submission, "unsupported_test", reason)
         async with self._one() as slot:
             crowded = self._free.qsize() < len(self._slots) - 1
             verdict = await self._judge_on(slot, submission)
@@ -233,6 +237,13 @@ class Sandbox:
         return SubmissionVerdict(
             id=submission.id, passed=False, result=result, evidence=reason, tier=self.tier, image=self.image
         )
+
+
+def _size(submission: Submission) -> int:
+    tests = sum(
+        len(test.call) + len(test.setup) + len(test.stdin) + len(test.inputs or "") for test in submission.tests
+    )
+    return len(submission.code) + len(submission.trusted) + tests
 
 
 def _killed_from_outside(verdict: SubmissionVerdict) -> bool:

@@ -147,6 +147,16 @@ async def test_unsupported_tests_are_ungraded() -> None:
     assert empty.result == "unsupported_test"
 
 
+async def test_a_submission_of_a_hundred_megabytes_is_refused_and_a_large_one_is_run() -> None:
+    async with Sandbox.open(usable("jail"), slots=1) as sandbox:
+        refused = await sandbox.judge(task("#" * (100 << 20)))
+        large = await sandbox.judge(task(f"x = {'1' * 4000}\n" + "#" * (8 << 20) + "\ndef f(): return 1"))
+        assert (await sandbox.judge(GOOD)).passed
+    assert (refused.result, refused.graded) == ("unsupported_test", False)
+    assert "100 million characters" in refused.evidence
+    assert large.passed, large
+
+
 @pytest.mark.parametrize("factor", [1, 4])
 async def test_output_is_bounded_by_its_limit(factor: int) -> None:
     code = f"def f():\n    print('x' * {100_000 * factor}, flush=True)\n    return 1"
