@@ -161,5 +161,5 @@ def _case(row: _Row, number: int, test: _Test) -> TestCase:
 
 def _explain(item: Any) -> str:
     parts = [str(part) for part in item["loc"] if part not in ("str", "int")]  # names of a union's members
-    place = ".".join(parts)
+    place = ".".join(parts)[:80].encode("unicode_escape").decode()  # a key may hold terminal escapes
     return f"field '{place}': {item['msg']}"

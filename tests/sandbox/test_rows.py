@@ -63,13 +63,16 @@ def test_humaneval_and_mbpp() -> None:
         ({"limits": {"cpu_s": -1}}, "field 'limits.cpu_s'"),
         ({"limits": {"memory_mb": 10**9}}, "field 'limits.memory_mb'"),
         ({"limit": {}}, "field 'limit'"),
+        ({"\x1b[31m": 1}, r"field '\x1b[31m'"),
         ({"id": None}, "field 'id'"),
         ({"test": "def check(c): pass"}, "field 'task_id'"),
     ],
 )
 def test_a_broken_row_names_its_field(change: dict[str, Any], word: str) -> None:
-    with pytest.raises(RowError, match=word.replace("(", r"\(").replace(")", r"\)")):
+    with pytest.raises(RowError) as caught:
         submission_from_row(OWN | change)
+    assert word in str(caught.value)
+    assert "\x1b" not in str(caught.value)
 
 
 def test_no_line_of_a_file_ends_the_reading() -> None:
