@@ -20,7 +20,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Condition
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import torch
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
@@ -29,6 +29,7 @@ from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.messages.ai import UsageMetadata
 from langchain_core.outputs import ChatGeneration, ChatResult
 
+from models.chat import render
 from models.decoding import Backend, Row, decode
 from models.fast_llama import MIN_SHARED, LlamaBackend, LlamaWeights, common_beginning, supports
 from models.generic_decoder import TransformersBackend
@@ -108,11 +109,11 @@ def best_dtype(device: torch.device) -> torch.dtype:
 class _Loaded:
     """A model in memory."""
 
-    def __init__(self, source: str) -> None:
+    def __init__(self, source: str, dtype: torch.dtype | None = None) -> None:
         from transformers import AutoModelForCausalLM, AutoTokenizer
 
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        dtype = best_dtype(self.device)
+        dtype = dtype or best_dtype(self.device)
         try:
             self.tokenizer = AutoTokenizer.from_pretrained(source)
             model: Any = AutoModelForCausalLM.from_pretrained(source, dtype=dtype)
@@ -143,13 +144,8 @@ class _Loaded:
         return TransformersBackend(self.model)
 
     def render(self, messages: Sequence[Message]) -> list[int]:
-        """Token ids of a conversation by the model's chat template.
-
-        Control tokens that occur inside a message are defused with a space, so that text cannot
-        pretend to be a turn of its own.
-        """
-        turns = [{"role": message.role, "content": self._defused(message.content)} for message in messages]
-        return cast(list[int], self.tokenizer.apply_chat_template(turns, add_generation_prompt=True, return_dict=False))
+        """Token ids of a conversation by the model's chat template."""
+        return render(self.tokenizer, messages)
 
     def shared(self, messages: Sequence[Message]) -> tuple[int, ...]:
         """The tokens with which every conversation with this system message begins; () if few.
@@ -176,12 +172,6 @@ class _Loaded:
         torch.set_num_threads(min(seconds, key=lambda count: seconds[count]))
         self._probed = time.monotonic()
 
-    def _defused(self, text: str) -> str:
-        for token in self.tokenizer.all_special_tokens:
-            if len(token) > 1 and token in text:
-                text = text.replace(token, f"{token[0]} {token[1:]}")
-        return text
-
 
 def _probe(threads: int, dtype: torch.dtype) -> float:
     """Seconds for some small matrix products."""
@@ -205,8 +195,12 @@ def _end_tokens(model: Any, tokenizer: Any) -> frozenset[int]:
 class LocalModel:
     """One model, its queue and its worker thread."""
 
-    def __init__(self, source: Path | str, batch_limit: int = 64, share_prefix: bool = True) -> None:
+    def __init__(
+        self, source: Path | str, batch_limit: int = 64, share_prefix: bool = True, dtype: torch.dtype | None = None
+    ) -> None:
+        """`dtype` None: what the hardware multiplies best."""
         self.source = str(source)
+        self.dtype = dtype
         self.batch_limit = batch_limit
         self.share_prefix = share_prefix
         self._pending: list[_Job] = []
@@ -276,7 +270,7 @@ class LocalModel:
 
     def _load(self) -> _Loaded:
         if self._loaded is None:
-            self._loaded = _Loaded(self.source)
+            self._loaded = _Loaded(self.source, self.dtype)
         return self._loaded
 
     def _render_waiting(self, loaded: _Loaded) -> None:

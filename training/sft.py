@@ -86,7 +86,7 @@ def sft(run: RunDirectory, arm: str, seed: int) -> str:
     """Train one adapter; returns one line of what was done. Raises TrainingError, RunError or OSError."""
     from training.rows import check_approval, load_rows
 
-    config = _config(run)
+    config = read_config(run)
     rows = load_rows(run, arm)
     strategy = check_approval(rows, run.read("decisions.jsonl", Decision))
     settings = Settings(
@@ -105,7 +105,8 @@ def sft(run: RunDirectory, arm: str, seed: int) -> str:
         return _train(folder, settings, rows)
 
 
-def _config(run: RunDirectory) -> RunConfig:
+def read_config(run: RunDirectory) -> RunConfig:
+    """The configuration in run.json. Raises TrainingError that names the field."""
     try:
         return RunConfig.model_validate(run.read_json("run.json")["config"])
     except (KeyError, TypeError) as error:
