@@ -29,6 +29,8 @@ class Program(NamedTuple):
 def submission(name: str, code: str) -> Submission:
     """The task above, with this code as the candidate."""
     limits = SHORT if name in WAITING else PATIENT
+    if name == "much_output":
+        limits = limits.model_copy(update={"output_kb": 1024})
     tests = (TestCase(call="f(1)", expected=encode(42)), TestCase(call="f(2)", expected=encode(43)))
     return Submission(id=name, code=code, tests=tests, entry_point="f", limits=limits)
 
@@ -247,6 +249,7 @@ PASSING = (
         "def f(x): return 41 + x + g(5000) - 5000",
         ("pass",),
     ),
+    Program("much_output", "def f(x):\n    print('x' * 250_000)\n    return 41 + x", ("pass",)),
     Program("main_guard", HONEST + "if __name__ == '__main__':\n    raise SystemExit(1)\n", ("pass",)),
     Program(
         "live_thread",
