@@ -104,8 +104,12 @@ def _check_models(config: RunConfig) -> None:
             raise RunError(f"{role} '{spec}': only a teacher can be the oracle; use `embedded` or another model")
         if problem := check_available(parsed):
             raise RunError(f"{role} '{spec}': {problem}")
-    if parse_spec(config.student).provider not in ("embedded", "hf"):
-        raise RunError(f"student '{config.student}' cannot be trained here; use `embedded` or hf:PATH-or-ID")
+    trained = any(arm.startswith("lora_") for arm in config.student_arms)
+    if trained and parse_spec(config.student).provider not in ("embedded", "hf"):
+        raise RunError(
+            f"student '{config.student}' cannot be trained here; use `embedded` or hf:PATH-or-ID, or measure it "
+            "untrained with --set 'student_arms=[base, base+strategy]'"
+        )
 
 
 def _run_record(run: RunDirectory, config: RunConfig) -> dict[str, Any]:
