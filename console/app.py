@@ -1,4 +1,8 @@
-"""The commands: run a transfer, resume, list, show, approve, cost."""
+"""The commands: run a transfer, resume, list, show, approve, cost.
+
+Exit codes: 0 for a run that ended or waits for a decision, 1 for an error that a resume may mend,
+2 for bad input, 3 for a run that its budget has stopped, 130 for an interrupt.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
@@ -23,7 +27,8 @@ from domains.base import DomainError
 from graphs.approval import Answer
 from graphs.context import StageError
 from graphs.runner import (
-    Finished,
+    Outcome,
+    Stopped,
     Waiting,
     create_run,
     fork_run,
@@ -33,17 +38,20 @@ from graphs.runner import (
     where_it_stands,
     work,
 )
-from graphs.settings import SettingsError, build_config
+from graphs.settings import SettingsError, build_config, merged
 from models.embedded import EmbeddedModelError
+from models.gateway import CallRefused
 from models.ledger import LedgerError
+from models.prices import PriceError
 from models.spec import SpecError
 from prompts import PromptError
-from records.config import RunConfig
+from records.config import FREE_SETTINGS, RunConfig
 from records.rundir import RunDirectory, RunError
 from sandbox import SandboxError
 
 PROGRAM = "python -m graphs.transfer"
 BAD_INPUT = 2
+BUDGET_SPENT = 3
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
 console = Console(highlight=False, width=None if sys.stdout.isatty() else 110)
@@ -51,6 +59,10 @@ errors = Console(stderr=True, highlight=False)
 
 RunsOption = Annotated[Path, typer.Option("--runs", envvar="LRL_RUNS", help="Folder that holds the runs.")]
 RunArgument = Annotated[str, typer.Argument(help="Name of the run, or `last`.", metavar="RUN")]
+BudgetOption = Annotated[float | None, typer.Option("--budget", help="US dollars that the run may cost.", min=0)]
+PricesOption = Annotated[
+    Path | None, typer.Option("--prices", envvar="LRL_PRICES", help="TOML file of prices, over models/prices.toml.")
+]
 RUNS = Path("runs")
 
 
@@ -59,9 +71,9 @@ def friendly(run: RunDirectory | None = None) -> Iterator[None]:
     """Turn the errors that we know into one line and the way on; exit code 2 for bad input, 1 else."""
     try:
         yield
-    except (SettingsError, SpecError, DomainError, RunError, PromptError) as error:
+    except (SettingsError, SpecError, DomainError, RunError, PromptError, PriceError) as error:
         _fail(str(error), BAD_INPUT, run)
-    except (StageError, SandboxError, TeacherError, LedgerError, EmbeddedModelError) as error:
+    except (StageError, SandboxError, TeacherError, LedgerError, EmbeddedModelError, CallRefused) as error:
         _fail(str(error), 1, run)
     except KeyboardInterrupt:
         _fail("interrupted", 130, run)
@@ -90,6 +102,8 @@ def transfer(
     approve: Annotated[str | None, typer.Option(help="ask, gate, always or never.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of problems, order and training.")] = None,
     run: Annotated[str | None, typer.Option(help="Name of the run; an unfinished one goes on.")] = None,
+    budget: BudgetOption = None,
+    prices: PricesOption = None,
     set_: Annotated[list[str] | None, typer.Option("--set", help="key=value, e.g. loop.rounds=3.")] = None,
     runs: RunsOption = RUNS,
 ) -> None:
@@ -106,11 +120,19 @@ def transfer(
         get_domain(domain)
         flags = dict(
             domain=domain, teacher=teacher, student=student, validators=validator, profile=profile,
-            problems=problems, approve=approve, seed=seed,
+            problems=problems, approve=approve, seed=seed, **_money_flags(budget, prices),
         )  # fmt: skip
         config = build_config(flags, set_ or [])
         directory = _new_or_same(config, runs, run)
     go_on(directory, config)
+
+
+def _money_flags(budget: float | None, prices: Path | None) -> dict[str, Any]:
+    """The flags that may change when a run is resumed."""
+    return {
+        **({} if budget is None else {"budget": {"usd": budget}}),
+        **({} if prices is None else {"prices": str(prices.expanduser().resolve())}),
+    }
 
 
 def _new_or_same(config: RunConfig, runs: Path, run_id: str | None) -> RunDirectory:
@@ -148,7 +170,9 @@ def _interactive() -> bool:
     return sys.stdin.isatty() and console.is_terminal
 
 
-def _say_outcome(run: RunDirectory, outcome: Finished | Waiting) -> None:
+def _say_outcome(run: RunDirectory, outcome: Outcome) -> None:
+    if isinstance(outcome, Stopped):
+        _say_stopped(run, outcome)
     if isinstance(outcome, Waiting):
         review.show_evidence(console, run, outcome.payload)
         console.print(f"The run waits for a decision about the strategy. Decide with: {PROGRAM} approve {run.id}")
@@ -158,21 +182,41 @@ def _say_outcome(run: RunDirectory, outcome: Finished | Waiting) -> None:
     show_summary(console, run, outcome.summary)
 
 
+def _say_stopped(run: RunDirectory, outcome: Stopped) -> NoReturn:
+    errors.print(f"[yellow]stopped:[/yellow] {safe(outcome.reason)}.", soft_wrap=True)
+    errors.print(
+        f"All calls made are kept, and the report on them is {safe(str(run.path / 'report.md'))}.", soft_wrap=True
+    )
+    errors.print(
+        f"Go on with a larger budget: {PROGRAM} resume {run.id} --budget DOLLARS (or --set budget.tokens=N)",
+        soft_wrap=True,
+    )
+    raise typer.Exit(BUDGET_SPENT)
+
+
 @app.command()
 def resume(
     run: RunArgument,
     fork: Annotated[str | None, typer.Option(help="Name of a new run that reuses this run's calls.")] = None,
-    set_: Annotated[list[str] | None, typer.Option("--set", help="With --fork: changed settings, key=value.")] = None,
+    budget: BudgetOption = None,
+    prices: PricesOption = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="key=value; without --fork only budget.usd, .tokens and .calls.")
+    ] = None,
     runs: RunsOption = RUNS,
 ) -> None:
     """Go on with a run where it stopped."""
     with friendly():
         directory, config = open_run(runs, _last(run, runs))
-        if set_ and not fork:
-            raise SettingsError("a run keeps its settings; give --fork NEW_NAME to begin a new one with --set")
+        fixed = [text for text in set_ or [] if text.split("=")[0].split(".")[0].strip() not in FREE_SETTINGS]
+        if fixed and not fork:
+            raise SettingsError(
+                f"--set {fixed[0]}: a run keeps its settings, but for its budget; give --fork NEW_NAME to begin a new "
+                "one with it"
+            )
+        given = merged(config.model_dump(mode="json"), _money_flags(budget, prices))
+        config = build_config(given, set_ or [])
         if fork:
-            given = config.model_dump(mode="json")
-            config = build_config(given, set_ or [])
             directory = fork_run(directory, config, runs, fork)
     go_on(directory, config)
 

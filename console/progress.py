@@ -23,6 +23,7 @@ class TerminalEvents:
             BarColumn(bar_width=28),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
+            TextColumn("{task.fields[cost]}"),
             TextColumn("[dim]{task.fields[note]}"),
             console=console,
             transient=True,
@@ -30,13 +31,14 @@ class TerminalEvents:
         self._task: TaskID | None = None
         self._name = ""
         self._started = 0.0
+        self._cost = ""
 
     def stage(self, name: str, total: int | None = None) -> None:
         """Finish the line of the last stage and begin a new one."""
         self.close()
         self._name, self._started = name, time.monotonic()
         self._progress.start()
-        self._task = self._progress.add_task(safe(name), total=total, note="")
+        self._task = self._progress.add_task(safe(name), total=total, note="", cost=self._cost)
 
     def stage_total(self, total: int) -> None:
         """Now the bar has an end."""
@@ -47,6 +49,12 @@ class TerminalEvents:
         """Move the bar."""
         if self._task is not None:
             self._progress.update(self._task, advance=count, note=safe(note))
+
+    def cost(self, text: str) -> None:
+        """Beside the time."""
+        self._cost = safe(text)
+        if self._task is not None:
+            self._progress.update(self._task, cost=self._cost)
 
     def info(self, text: str) -> None:
         """A line above the bar."""
@@ -62,7 +70,9 @@ class TerminalEvents:
         self._progress.remove_task(self._task)
         self._task = None
         seconds = time.monotonic() - self._started
-        self._console.print(f"[green]✓[/green] {safe(self._name)}{count}  [dim]{seconds:.1f} s[/dim]", highlight=False)
+        cost = f"  {self._cost}" if self._cost else ""
+        line = f"[green]✓[/green] {safe(self._name)}{count}  [dim]{seconds:.1f} s[/dim]{cost}"
+        self._console.print(line, highlight=False)
 
 
 class PlainEvents:
@@ -73,6 +83,7 @@ class PlainEvents:
         self._name = ""
         self._total: int | None = None
         self._done = 0
+        self._cost = ""
         self._started = self._said = time.monotonic()
 
     def stage(self, name: str, total: int | None = None) -> None:
@@ -91,7 +102,11 @@ class PlainEvents:
         self._done += count
         if time.monotonic() - self._said > PLAIN_INTERVAL:
             self._said = time.monotonic()
-            self._line(f"  {self._counts()} after {self._seconds()} {note}".rstrip())
+            self._line(f"  {self._counts()} after {self._seconds()} {note}".rstrip() + self._so_far())
+
+    def cost(self, text: str) -> None:
+        """Said with the next line of the stage."""
+        self._cost = text
 
     def info(self, text: str) -> None:
         """One line."""
@@ -100,8 +115,11 @@ class PlainEvents:
     def close(self) -> None:
         """Say how long the stage took."""
         if self._name:
-            self._line(f"  done: {self._counts()} {self._seconds()}".replace(":  ", ": "))
+            self._line(f"  done: {self._counts()} {self._seconds()}".replace(":  ", ": ") + self._so_far())
             self._name = ""
+
+    def _so_far(self) -> str:
+        return f", {self._cost} so far" if self._cost else ""
 
     def _counts(self) -> str:
         return f"{self._done}/{self._total}" if self._total else ""

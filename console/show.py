@@ -13,6 +13,7 @@ from rich.text import Text
 
 from console.review import arms_table, bullets_view, difference_view, gate_table
 from console.text import plain, safe
+from evaluation.summary import STOPPED
 from graphs.strategies import all_versions, load_strategy
 from graphs.usage import short_model, usage_rows
 from models.ledger import read_rows
@@ -83,6 +84,8 @@ def show_overview(console: Console, run: RunDirectory, stage: str) -> None:
         show_summary(console, run, run.read_json("evaluation/summary.json"))
         return
     console.print(f"Run {safe(run.id)} is not complete; it stands at: {stage}")
+    if (run.path / STOPPED).exists():
+        console.print(safe(run.read_json(STOPPED)["reason"]), soft_wrap=True)
     console.print(f"Go on with: python -m graphs.transfer resume {safe(run.id)}", soft_wrap=True)
 
 
@@ -191,21 +194,48 @@ STAGES: dict[str, Callable[[Console, RunDirectory, int], None]] = {
 
 
 def show_cost(console: Console, run: RunDirectory) -> None:
-    """Calls, tokens and money by stage, agent and model; an unknown price is never shown as 0."""
+    """Calls, tokens and money by stage, agent and model; an unknown cost is never shown as 0."""
     rows = usage_rows(run)
+    cached = any(row["cached_tokens"] is not None or row["cache_write_tokens"] is not None for row in rows)
     table = Table(title=f"Cost of {safe(run.id)}", title_justify="left")
-    for column in ("stage", "agent", "model", "calls", "failed", "prompt tokens", "reply tokens", "US dollars"):
-        table.add_column(column, justify="left" if column in ("stage", "agent", "model") else "right")
+    for column in ("stage", "agent", "model"):
+        table.add_column(column)
+    cache_columns = ("from cache", "hit rate", "to cache") if cached else ()
+    for column in ("calls", "failed", "prompt tokens", *cache_columns, "reply tokens", "US dollars"):
+        table.add_column(column, justify="right")
     for row in rows:
-        names = [safe(row[name]) for name in ("stage", "agent", "model")]
-        counts = [f"{row[name]:,}" for name in ("calls", "failed", "prompt_tokens", "completion_tokens")]
-        table.add_row(*names, *counts, _money(row["cost"]))
-    costs = [row["cost"] for row in rows]
-    total = None if any(cost is None for cost in costs) else sum(costs)
-    table.add_row("[bold]total[/bold]", "", "", f"{sum(r['calls'] for r in rows):,}", "", "", "", _money(total))
+        table.add_row(*(safe(row[name]) for name in ("stage", "agent", "model")), *_usage_cells(row, cached))
+    total = _total(rows)
+    table.add_row("[bold]total[/bold]", "", "", *_usage_cells(total, cached))
     console.print(table)
-    if total is None:
-        console.print("Unknown: no price is known for a model; add it to models/prices.toml.")
+    if total["unknown_cost_calls"]:
+        console.print(
+            f"The cost of {total['unknown_cost_calls']:,} calls is unknown; that of the others is "
+            f"${total['known_cost']:.4f}. Give the missing prices with --prices FILE before the next run."
+        )
+
+
+def _usage_cells(row: dict[str, Any], cached: bool) -> list[str]:
+    cells = [f"{row[name]:,}" for name in ("calls", "failed", "prompt_tokens")]
+    if cached:
+        read, prompt = row["cached_tokens"], row["prompt_tokens"]
+        rate = "" if read is None or not prompt else f"{read / prompt:.0%}"
+        cells += [_count(read), rate, _count(row["cache_write_tokens"])]
+    return [*cells, f"{row['completion_tokens']:,}", _money(row["cost"])]
+
+
+def _total(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The sums; a sum is None if no row has the figure, and the cost if any row has none."""
+    names = ("calls", "failed", "prompt_tokens", "completion_tokens", "known_cost", "unknown_cost_calls")
+    total: dict[str, Any] = {name: sum(row[name] for row in rows) for name in names}
+    for name in ("cached_tokens", "cache_write_tokens"):
+        told = [row[name] for row in rows if row[name] is not None]
+        total[name] = sum(told) if told else None
+    return {**total, "cost": None if total["unknown_cost_calls"] else total["known_cost"]}
+
+
+def _count(value: int | None) -> str:
+    return "" if value is None else f"{value:,}"
 
 
 def _money(value: float | None) -> str:

@@ -21,6 +21,7 @@ from records.rundir import RunDirectory, RunError
 
 SUMMARY = "evaluation/summary.json"
 ROWS = "evaluation/rows.jsonl"
+STOPPED = "stopped.json"  # there while a run stands still because its budget is used up
 STUDENT_PAIRS = (
     ("base+strategy", "base"),
     ("lora_plain", "base"),
@@ -64,6 +65,7 @@ def summarise(run: RunDirectory) -> Json:
             "training": training_section(run),
             "usage": usage_section(run),
             "rows": len(rows),
+            "stopped": run.read_json(STOPPED)["reason"] if (run.path / STOPPED).exists() else None,
         }
     )
 

@@ -13,6 +13,7 @@ from typing import Literal
 from agents.judge import judge_attempt
 from agents.teacher import Graded
 from graphs.context import RunContext, StageError
+from models.gateway import CallRefused
 from records.nouns import Attempt, EvaluationRow, Problem, Verdict
 
 Job = tuple[Problem, Callable[[], Awaitable[Attempt]]]
@@ -23,11 +24,12 @@ TOLERATED_FAILURES = 0.02  # share of calls that may fail for good without stopp
 async def attempt_all(context: RunContext, stage: str, jobs: Sequence[Job], note: str = "") -> list[Graded]:
     """Run all jobs at once (the gateway limits the calls in flight) and judge their replies.
 
-    Returns one Graded per job, in order. Raises StageError if more than 2% of the calls failed.
+    Returns one Graded per job, in order. Raises StageError if more than 2% of the calls failed, and
+    what the gateway raises if it refuses a call.
     """
     context.events.stage(stage, len(jobs))
     known = {verdict.id: verdict for verdict in context.run.read("verdicts.jsonl", Verdict)}
-    graded = await asyncio.gather(*(_attempt_one(context, job, known, note) for job in jobs))
+    graded = await _all_of([asyncio.create_task(_attempt_one(context, job, known, note)) for job in jobs])
     failed = [item for item in graded if item.attempt.error]
     if len(failed) > TOLERATED_FAILURES * len(jobs):
         raise StageError(
@@ -38,7 +40,18 @@ async def attempt_all(context: RunContext, stage: str, jobs: Sequence[Job], note
         _record(
             context, item.attempt, Verdict(id=item.attempt.id, problem_id=item.problem.id, judgement=item.judgement)
         )
-    return list(graded)
+    return graded
+
+
+async def _all_of(tasks: Sequence[asyncio.Task[Graded]]) -> list[Graded]:
+    try:
+        return await asyncio.gather(*tasks)
+    except CallRefused:  # what is in flight is paid: its replies are judged and kept
+        await asyncio.gather(*tasks, return_exceptions=True)
+        raise
+    finally:
+        for task in tasks:
+            task.cancel()
 
 
 async def _attempt_one(context: RunContext, job: Job, known: dict[str, Verdict], note: str) -> Graded:

@@ -25,6 +25,9 @@ class Events(Protocol):
     def advance(self, count: int = 1, note: str = "") -> None:
         """Steps of the current stage are finished."""
 
+    def cost(self, text: str) -> None:
+        """What the run has cost so far, for runs that cost money."""
+
     def info(self, text: str) -> None:
         """One line worth reading."""
 
@@ -39,6 +42,9 @@ class Silent:
         """Nothing is shown."""
 
     def advance(self, count: int = 1, note: str = "") -> None:
+        """Nothing is shown."""
+
+    def cost(self, text: str) -> None:
         """Nothing is shown."""
 
     def info(self, text: str) -> None:

@@ -2,7 +2,8 @@
 
 Guaranteed: a run is worked on by one process at a time; it goes on where it stopped, after an
 interrupt, an error or a SIGKILL; it is not resumed under another configuration, another graph or
-another sandbox tier.
+another sandbox tier (the budget and the price table may change: they decide nothing of the results).
+A run whose budget is used up stops with a partial report that says so, and can be resumed.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Union
 
 import aiosqlite
 from langchain_core.runnables import RunnableConfig
@@ -29,16 +30,22 @@ from agents.oracle import OracleTeacher
 from agents.teacher import LLMTeacher, Teacher
 from domains import get_domain
 from domains.base import Domain
+from evaluation.report import write_report
+from evaluation.summary import STOPPED
 from graphs.approval import Answer
 from graphs.build import transfer_builder
 from graphs.context import Events, RunContext, Silent, StageError
+from graphs.money import check_prices, show_cost_live
 from graphs.state import TransferState
+from graphs.usage import usage_rows
+from models.budget import BudgetSpent
 from models.gateway import Gateway
 from models.spec import check_available, family, parse_spec
-from records.config import RunConfig
+from records.config import FREE_SETTINGS, RunConfig
 from records.nouns import content_hash
 from records.rundir import RunDirectory, RunError
 
+Outcome = Union["Finished", "Waiting", "Stopped"]
 Reviewer = Callable[[RunDirectory, dict[str, Any]], Answer | None]
 PACKAGES = ("langgraph", "langchain-core", "transformers", "torch", "peft", "trl", "scipy", "statsmodels", "sympy")
 
@@ -55,6 +62,13 @@ class Finished:
     """The run is complete."""
 
     summary: dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stopped:
+    """The budget does not allow the next call; there is a partial report, and the run can be resumed."""
+
+    reason: str
 
 
 def graph_fingerprint() -> str:
@@ -110,6 +124,7 @@ def _check_models(config: RunConfig) -> None:
             f"student '{config.student}' cannot be trained here; use `embedded` or hf:PATH-or-ID, or measure it "
             "untrained with --set 'student_arms=[base, base+strategy]'"
         )
+    check_prices(config)
 
 
 def _run_record(run: RunDirectory, config: RunConfig) -> dict[str, Any]:
@@ -154,7 +169,7 @@ def open_run(runs: Path, run_id: str) -> tuple[RunDirectory, RunConfig]:
 def refuse_difference(run: RunDirectory, config: RunConfig) -> None:
     """Raise RunError, with the difference, if the run was begun under another config or graph."""
     record = run.read_json("run.json")
-    old, new = record["config"], config.model_dump(mode="json")
+    old, new = _deciding(record["config"]), _deciding(config.model_dump(mode="json"))
     differences = [f"  {line}" for line in _differences(old, new, "")]
     if record["fingerprint"] != graph_fingerprint():
         differences.append("  the graph, its state or its prompts have changed since the run began")
@@ -163,6 +178,11 @@ def refuse_difference(run: RunDirectory, config: RunConfig) -> None:
             f"run '{run.id}' cannot go on under other settings:\n" + "\n".join(differences) + "\nStart a new run from "
             f"its finished calls with: resume {run.id} --fork NEW_NAME"
         )
+
+
+def _deciding(settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings that decide the results of a run."""
+    return {name: value for name, value in settings.items() if name not in FREE_SETTINGS}
 
 
 def _differences(old: Any, new: Any, path: str) -> list[str]:
@@ -188,8 +208,8 @@ def fork_run(old: RunDirectory, config: RunConfig, runs: Path, run_id: str) -> R
 
 async def work(
     run: RunDirectory, config: RunConfig, events: Events | None = None, reviewer: Reviewer | None = None
-) -> Finished | Waiting:
-    """Take the run as far as it goes: to its end, or to an approval that nobody answers.
+) -> Outcome:
+    """Take the run as far as it goes: to its end, to an approval that nobody answers, or to its budget.
 
     Raises StageError or RunError with what happened; the run can be resumed afterwards.
     """
@@ -197,11 +217,32 @@ async def work(
         return Finished(summary=run.read_json("evaluation/summary.json"))
     with run.lock():
         refuse_difference(run, config)
-        async with open_context(run, config, events or Silent()) as context, _checkpointer(run) as saver:
-            return await _drive(context, saver, reviewer)
+        check_prices(config)
+        _keep_free_settings(run, config)
+        (run.path / STOPPED).unlink(missing_ok=True)
+        try:
+            async with open_context(run, config, events or Silent()) as context, _checkpointer(run) as saver:
+                return await _drive(context, saver, reviewer)
+        except BudgetSpent as error:
+            return _partial_report(run, str(error))
 
 
-async def _drive(context: RunContext, saver: AsyncSqliteSaver, reviewer: Reviewer | None) -> Finished | Waiting:
+def _keep_free_settings(run: RunDirectory, config: RunConfig) -> None:
+    """What may change on resume is what the next resume begins with."""
+    record = run.read_json("run.json")
+    record["config"].update(config.model_dump(mode="json", include=set(FREE_SETTINGS)))
+    run.write_json("run.json", record)
+
+
+def _partial_report(run: RunDirectory, reason: str) -> Stopped:
+    """The report on what there is, which says at its top that the run is not complete."""
+    run.write_json(STOPPED, {"reason": reason})
+    run.write_json("usage.json", usage_rows(run))
+    write_report(run)
+    return Stopped(reason=reason)
+
+
+async def _drive(context: RunContext, saver: AsyncSqliteSaver, reviewer: Reviewer | None) -> Outcome:
     graph = transfer_builder().compile(checkpointer=saver)
     settings: RunnableConfig = {"configurable": {"thread_id": context.run.id}, "recursion_limit": 10_000}
     state = await graph.aget_state(settings)
@@ -237,6 +278,9 @@ async def open_context(run: RunDirectory, config: RunConfig, events: Events) -> 
         domain.verifier(pinned) as verifier,
         Gateway.open(run.file("ledger.sqlite"), config) as gateway,
     ):
+        if gateway.notice:
+            events.info(gateway.notice)
+        show_cost_live(gateway, config, events)
         teacher = make_teacher(config, domain, gateway)
         record["tier"] = verifier.tier
         record["models"]["teacher"] = {
@@ -276,6 +320,8 @@ def where_it_stands(run: RunDirectory) -> str:
     """ "complete", or the last stage that left a record."""
     if run.complete:
         return "complete"
+    if (run.path / STOPPED).exists():
+        return "stopped by its budget"
     marks = [
         ("evaluation", "adapters"),
         ("training", "dataset"),
@@ -286,4 +332,4 @@ def where_it_stands(run: RunDirectory) -> str:
     return next((stage for stage, name in marks if (run.path / name).exists()), "not begun")
 
 
-__all__ = ["Finished", "StageError", "Waiting", "create_run", "fork_run", "list_runs", "open_run", "work"]
+__all__ = ["Finished", "StageError", "Stopped", "Waiting", "create_run", "fork_run", "list_runs", "open_run", "work"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -36,6 +37,13 @@ def build_config(flags: Mapping[str, Any], overrides: Sequence[str]) -> RunConfi
 
 def _default_validators(student: str) -> list[str]:
     return list(dict.fromkeys([student, "embedded"]))
+
+
+def merged(settings: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings with the changes, nested ones one by one."""
+    result = copy.deepcopy(dict(settings))
+    _merge(result, changes)
+    return result
 
 
 def _merge(target: dict[str, Any], source: Mapping[str, Any]) -> None:

@@ -9,7 +9,11 @@ from records.rundir import RunDirectory
 
 
 def usage_rows(run: RunDirectory) -> list[dict[str, Any]]:
-    """One row per stage, agent and model; `cost` in US dollars, None if any call's price is unknown."""
+    """One row per stage, agent and model.
+
+    `cost` is in US dollars, None if any call's cost is unknown; `known_cost` is the sum of the others.
+    `cached_tokens` and `cache_write_tokens` are parts of `prompt_tokens`, None if no provider said them.
+    """
     if not (run.path / "ledger.sqlite").exists():
         return []
     return [_row(run, cost) for cost in read_costs(run.path / "ledger.sqlite")]
@@ -25,7 +29,10 @@ def _row(run: RunDirectory, cost: CostRow) -> dict[str, Any]:
         "failed": cost.failed,
         "prompt_tokens": cost.prompt_tokens,
         "completion_tokens": cost.completion_tokens,
+        "cached_tokens": cost.cached_tokens,
+        "cache_write_tokens": cost.cache_write_tokens,
         "cost": cost.cost,
+        "known_cost": cost.known_cost,
         "unknown_cost_calls": cost.unknown_costs,
     }
 

@@ -38,16 +38,31 @@ class Reply(Record):
     reasoning: str = ""
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
-    cached_tokens: int | None = None
+    cached_tokens: int | None = None  # of the prompt tokens, read from the provider's cache
+    cache_write_tokens: int | None = None  # of the prompt tokens, written to it
 
 
 class CallError(Exception):
-    """A call failed. `retry`: the same call may succeed later. `retry_after` in seconds."""
+    """A call failed.
 
-    def __init__(self, message: str, retry: bool = False, retry_after: float | None = None) -> None:
+    `retry`: the same call may succeed later. `retry_after` in seconds. `charged`: the provider may
+    have charged for it although no reply came (a time-out, a connection lost after sending).
+    """
+
+    def __init__(
+        self, message: str, retry: bool = False, retry_after: float | None = None, charged: bool = False
+    ) -> None:
         super().__init__(message)
         self.retry = retry
         self.retry_after = retry_after
+        self.charged = charged
+
+
+class CallRefused(Exception):
+    """The gateway does not make this call, nor any later one; the run stops and can be resumed.
+
+    Raised and not returned: a call that was not made is no failed attempt and must never be judged.
+    """
 
 
 class Caller(Protocol):

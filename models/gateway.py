@@ -4,7 +4,9 @@ Guaranteed: a call whose result is in the ledger is not made again; equal calls 
 once; the result is on disk before `complete` returns; `complete` does not raise for a failed call
 but returns a Completion with `error`; retries happen here only, for 408, 409, 429, 5xx, time-outs
 and broken connections. It does raise LedgerError if the ledger cannot be written, since going on
-would pay without a record. Not guaranteed: that a call cancelled in flight was not paid.
+would pay without a record; BudgetSpent, for this call and all later ones, if a call does not fit into
+the budget; and in a replay NotRecorded for a call that the ledger does not have. Not guaranteed: that
+a call cancelled in flight was not paid.
 """
 
 from __future__ import annotations
@@ -14,23 +16,30 @@ import hashlib
 import json
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from pydantic import Field
 
-from models.calls import Caller, CallError, CallRequest, Reply
+from models.budget import Account, BudgetSpent, Spending, spent_before
+from models.calls import Caller, CallError, CallRefused, CallRequest, Reply
 from models.embedded import EmbeddedModelError
 from models.identity import IdentityError, model_identity
 from models.ledger import Call, Ledger
 from models.local_caller import LocalCaller
-from models.prices import cost_of
+from models.prices import PriceTable, load_prices
 from models.spec import ModelSpec, SpecError, check_available, parse_spec
 from records.config import RunConfig
 from records.nouns import Completion, Record
 
-__all__ = ["CallRequest", "Gateway", "RetryPolicy", "Usage", "call_key"]
+__all__ = ["CallRefused", "CallRequest", "Gateway", "NotRecorded", "RetryPolicy", "Usage", "call_key"]
+
+CallerFor = Callable[[ModelSpec], Caller]
+
+
+class NotRecorded(CallRefused):
+    """A replay asked for a call that is not in the ledger."""
 
 
 class RetryPolicy(Record):
@@ -85,37 +94,58 @@ class _Lane:
         """Start no call for some seconds."""
         self._open_at = max(self._open_at, time.monotonic() + seconds)
 
-    async def call(self, spec: ModelSpec, request: CallRequest, note: Callable[[], Awaitable[None]]) -> Reply:
-        """One attempt, within the limits. `note` is awaited just before the call is made."""
+    @asynccontextmanager
+    async def place(self) -> AsyncIterator[None]:
+        """One of the places for calls in flight, once the provider's pause is over."""
         if self._places is None:
-            await note()
-            return await self.caller.call(spec, request)
+            yield
+            return
         async with self._places:
             await asyncio.sleep(max(0.0, self._open_at - time.monotonic()))
-            await note()
-            return await self.caller.call(spec, request)
+            yield
 
 
 class Gateway:
     """Made by `Gateway.open`."""
 
-    def __init__(self, ledger: Ledger, config: RunConfig, retry: RetryPolicy) -> None:
+    def __init__(
+        self, ledger: Ledger, config: RunConfig, retry: RetryPolicy, prices: PriceTable, spent: Spending
+    ) -> None:
         self.on_call: Callable[[Completion, CallRequest], None] | None = None
         self._ledger = ledger
         self._config = config
         self._retry = retry
+        self._prices = prices
+        self._account = Account(config.budget, prices, spent)
         self._local = LocalCaller(config.batch_limit)
         self._lanes: dict[str, _Lane] = {}
         self._flying: dict[str, asyncio.Task[Completion]] = {}
         self._usage = Usage()
+        self._replay = False
+        self._callers: CallerFor | None = None
 
     @classmethod
     @asynccontextmanager
     async def open(
-        cls, ledger_path: Path | str, config: RunConfig, retry: RetryPolicy | None = None
+        cls,
+        ledger_path: Path | str,
+        config: RunConfig,
+        retry: RetryPolicy | None = None,
+        *,
+        replay: bool = False,
+        callers: CallerFor | None = None,
     ) -> AsyncIterator[Gateway]:
-        """A gateway with the ledger at `ledger_path`; on leaving, calls in flight are cancelled."""
-        gateway = cls(Ledger(ledger_path), config, retry or RetryPolicy())
+        """A gateway with the ledger at `ledger_path`; on leaving, calls in flight are cancelled.
+
+        Where the budget has ended the run, the calls in flight are paid for and waited for instead.
+        With `replay` no call is made. `callers` replaces the providers' clients. Raises LedgerError
+        and PriceError.
+        """
+        prices = load_prices(config.prices)
+        ledger = Ledger(ledger_path)
+        spent = spent_before(await ledger.paid_rows(), prices)
+        gateway = cls(ledger, config, retry or RetryPolicy(), prices, spent)
+        gateway._replay, gateway._callers = replay, callers
         try:
             yield gateway
         finally:
@@ -125,9 +155,10 @@ class Gateway:
         """The model's reply, from the ledger if it is there. A failed call has `error` set."""
         try:
             spec = parse_spec(request.model)
-            if spec.local and (problem := check_available(spec)):
+            if spec.local and not self._replay and (problem := check_available(spec)):
                 return self._told(_failed("", problem, 0.0), request)
-            identity = await asyncio.to_thread(model_identity, spec)
+            # Files are hashed for a local model only.
+            identity = await asyncio.to_thread(model_identity, spec) if spec.local else model_identity(spec)
         except (SpecError, IdentityError, EmbeddedModelError) as error:
             return self._told(_failed("", str(error), 0.0), request)
         key = call_key(spec, identity, request)
@@ -136,7 +167,7 @@ class Gateway:
             return self._told((await asyncio.shield(flying)).model_copy(update={"replayed": True}), request)
         task = asyncio.create_task(self._found_or_made(key, spec, identity, request))
         self._flying[key] = task
-        task.add_done_callback(lambda _: self._flying.pop(key, None))
+        task.add_done_callback(lambda done: self._landed(key, done))
         return self._told(await asyncio.shield(task), request)
 
     def release_local(self) -> None:
@@ -147,6 +178,21 @@ class Gateway:
         """Totals since the gateway was opened."""
         return self._usage
 
+    @property
+    def spent(self) -> Spending:
+        """What the paid calls of the run used, those of earlier processes included."""
+        return self._account.spent
+
+    @property
+    def notice(self) -> str:
+        """What had to be done to the ledger when it was opened; "" if nothing."""
+        return self._ledger.notice
+
+    def _landed(self, key: str, task: asyncio.Task[Completion]) -> None:
+        self._flying.pop(key, None)
+        if not task.cancelled():
+            task.exception()  # seen, also where the caller has been cancelled
+
     def _told(self, completion: Completion, request: CallRequest) -> Completion:
         self._usage = self._usage.plus(completion)
         if self.on_call is not None:
@@ -154,32 +200,42 @@ class Gateway:
         return completion
 
     async def _found_or_made(self, key: str, spec: ModelSpec, identity: str, request: CallRequest) -> Completion:
-        found = await self._ledger.find(key)
+        found = await self._ledger.find(key, failed=self._replay)
         if found is not None:
             return found
-        problem = check_available(spec)
-        if problem:
+        if self._replay:
+            raise NotRecorded(
+                f"the ledger has no call of '{spec}' with this prompt ({request.stage}, {request.agent}), and a replay "
+                "makes none"
+            )
+        if problem := check_available(spec):
             return _failed(key, problem, 0.0)
         intent = _call(key, spec, identity, request)
         started = time.perf_counter()
         try:
             reply = await self._attempts(spec, request, intent)
-            completion = _completed(key, spec, reply, time.perf_counter() - started)
+            completion = self._completed(key, spec, reply, time.perf_counter() - started)
         except CallError as error:
             completion = _failed(key, str(error), time.perf_counter() - started)
+        except BudgetSpent as error:  # an earlier attempt may have failed: then it is no call in flight any more
+            await self._ledger.record(_failed(key, str(error), time.perf_counter() - started))
+            raise
         await self._ledger.record(completion)
         return completion
+
+    def _completed(self, key: str, spec: ModelSpec, reply: Reply, seconds: float) -> Completion:
+        return Completion(key=key, cost=self._cost(spec, reply), seconds=seconds, **reply.model_dump())
+
+    def _cost(self, spec: ModelSpec, reply: Reply) -> float | None:
+        tokens = (reply.prompt_tokens, reply.completion_tokens, reply.cached_tokens, reply.cache_write_tokens)
+        return self._prices.cost_of(spec, *tokens)
 
     async def _attempts(self, spec: ModelSpec, request: CallRequest, intent: Call) -> Reply:
         """Call until it succeeds, fails for good, or the attempts are used up."""
         lane = self._lane(spec)
-
-        async def note() -> None:
-            await self._ledger.intend(intent)
-
         for attempt in range(self._retry.attempts - 1):
             try:
-                return await lane.call(spec, request, note)
+                return await self._attempt(lane, spec, request, intent)
             except CallError as error:
                 if not error.retry:
                     raise
@@ -188,7 +244,15 @@ class Gateway:
                 if error.retry_after:
                     lane.pause(error.retry_after)
             await asyncio.sleep(wait)
-        return await lane.call(spec, request, note)
+        return await self._attempt(lane, spec, request, intent)
+
+    async def _attempt(self, lane: _Lane, spec: ModelSpec, request: CallRequest, intent: Call) -> Reply:
+        """One attempt. Room in the budget is held only while it is in flight, so that no one waits for a sleeper."""
+        async with lane.place(), self._account.reserved(spec, request) as reservation:
+            await self._ledger.intend(intent)
+            reply = await lane.caller.call(spec, request)
+            self._account.settle(reservation, reply, self._cost(spec, reply))
+            return reply
 
     def _check_patience(self, error: CallError) -> None:
         if (error.retry_after or 0.0) > self._retry.patience:
@@ -203,6 +267,8 @@ class Gateway:
         return self._lanes[name]
 
     def _caller(self, spec: ModelSpec) -> Caller:
+        if self._callers is not None:
+            return self._callers(spec)
         if spec.local:
             return self._local
         if spec.provider == "oracle":
@@ -213,6 +279,8 @@ class Gateway:
 
     async def _close(self) -> None:
         tasks = list(self._flying.values())
+        if tasks and self._account.refusal:
+            await asyncio.wait(tasks, timeout=self._config.call_timeout)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -241,11 +309,6 @@ def _call(key: str, spec: ModelSpec, identity: str, request: CallRequest) -> Cal
     facts = request.model_dump(exclude={"messages", "model"})
     messages = json.dumps([message.model_dump() for message in request.messages])
     return Call(key=key, provider=spec.provider, model=str(spec), identity=identity, messages=messages, **facts)
-
-
-def _completed(key: str, spec: ModelSpec, reply: Reply, seconds: float) -> Completion:
-    cost = cost_of(spec, reply.prompt_tokens, reply.completion_tokens, reply.cached_tokens)
-    return Completion(key=key, cost=cost, seconds=seconds, **reply.model_dump())
 
 
 def _failed(key: str, problem: str, seconds: float) -> Completion:

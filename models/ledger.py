@@ -3,7 +3,9 @@
 Guaranteed: `intend` is on disk before the call is made and `record` when it returns (WAL, fsync;
 writes that wait together share one commit); `find` serves only successful results, so a failed
 call is made again. A process killed between the two leaves a row "intent": whether the provider
-has charged for it is not knowable, so it is made again. `starts` counts the attempts. Not
+has charged for it is not knowable, so it is made again. `starts` counts the attempts. A ledger of an
+older version is brought up to date when it is opened, one of a newer version is refused and left as
+it is, and from a damaged file the readable calls are rescued (models/ledger_rescue.py). Not
 guaranteed: two processes on one ledger at once; the run's lock prevents that.
 """
 
@@ -15,33 +17,20 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
+from models.ledger_rescue import rescue
+from models.ledger_schema import COLUMNS, LedgerError, bring_up_to_date, check_version, columns_of, explained
 from records.nouns import Completion, Record
+
+__all__ = ["Call", "CostRow", "Ledger", "LedgerError", "read_costs", "read_rows"]
 
 T = TypeVar("T")
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS calls (
-  key TEXT PRIMARY KEY, status TEXT NOT NULL, stage TEXT, agent TEXT, provider TEXT, model TEXT,
-  identity TEXT, sample INTEGER, seed INTEGER, temperature REAL, max_tokens INTEGER, prompt_hash TEXT,
-  messages TEXT, text TEXT, reasoning TEXT, finish_reason TEXT, prompt_tokens INTEGER,
-  completion_tokens INTEGER, cached_tokens INTEGER, cost REAL, seconds REAL, error TEXT,
-  starts INTEGER NOT NULL DEFAULT 1, created TEXT, finished TEXT
-) WITHOUT ROWID
-"""
-_COLUMNS = (
-    "key", "stage", "agent", "provider", "model", "identity", "sample", "seed", "temperature",
-    "max_tokens", "prompt_hash", "messages",
-)  # fmt: skip
 _GROUPS = ("stage", "agent", "model", "provider")
-
-
-class LedgerError(Exception):
-    """The ledger cannot be read or written; the message says what to do."""
 
 
 class Call(Record):
@@ -62,20 +51,27 @@ class Call(Record):
 
 
 class CostRow(Record):
-    """Totals of a group of calls. `cost` is None if the price of any of them is unknown."""
+    """Totals of a group of calls. `cost` is None if the price of any of them is unknown; the cache
+    figures are None if no call of the group says them."""
 
     group: tuple[str, ...]
     calls: int
     failed: int
     prompt_tokens: int
     completion_tokens: int
+    cached_tokens: int | None
+    cache_write_tokens: int | None
     cost: float | None
     known_cost: float
     unknown_costs: int
 
 
 class Ledger:
-    """Asynchronous access to the ledger of one run, by one thread that commits in groups."""
+    """Asynchronous access to the ledger of one run, by one thread that commits in groups.
+
+    `notice` says what had to be done to a damaged file ("": nothing). Raises LedgerError for a file
+    that is no ledger, of a newer version, or damaged beyond reading.
+    """
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
@@ -83,22 +79,29 @@ class Ledger:
         self._queue: list[tuple[Callable[[sqlite3.Connection], Any], Future[Any]]] = []
         self._lock = threading.Lock()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger")
-        try:
-            self._connection = sqlite3.connect(self.path, check_same_thread=False, isolation_level=None)
-            self._connection.executescript(f"PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; {_SCHEMA}")
-        except sqlite3.Error as error:
-            raise _explained(self.path, error) from error
+        self.notice = rescue(self.path) if self.path.exists() else ""
+        self._connection = _opened(self.path)
 
-    async def find(self, key: str) -> Completion | None:
-        """The committed result of a call, marked as replayed; None if there is none."""
-        return await self._run(lambda connection: _find(connection, key))
+    async def find(self, key: str, failed: bool = False) -> Completion | None:
+        """The committed result of a call, marked as replayed; None if there is none.
+
+        With `failed` also that of a call that failed for good.
+        """
+        return await self._run(lambda connection: _find(connection, key, failed))
+
+    async def paid_rows(self) -> list[dict[str, Any]]:
+        """The calls that cost money, or may have: answered, or killed in flight; not those of local models.
+
+        `messages` is parsed where the usage is not known, and empty elsewhere.
+        """
+        return await self._run(_paid_rows)
 
     async def intend(self, call: Call) -> None:
         """Note that a call is about to be made."""
-        values = [getattr(call, name) for name in _COLUMNS]
-        marks = ", ".join("?" * len(_COLUMNS))
+        values = [getattr(call, name) for name in COLUMNS]
+        marks = ", ".join("?" * len(COLUMNS))
         sql = (
-            f"INSERT INTO calls ({', '.join(_COLUMNS)}, status, created) VALUES ({marks}, 'intent', ?) "
+            f"INSERT INTO calls ({', '.join(COLUMNS)}, status, created) VALUES ({marks}, 'intent', ?) "
             "ON CONFLICT (key) DO UPDATE SET status = 'intent', starts = starts + 1, error = NULL"
         )
         await self._run(lambda connection: connection.execute(sql, [*map(_storable, values), _now()]) and None)
@@ -135,21 +138,52 @@ class Ledger:
             self._connection.execute("BEGIN IMMEDIATE")
             results = [operation(self._connection) for operation, _ in batch]
             self._connection.execute("COMMIT")
-        except sqlite3.Error as error:
+        except Exception as error:  # whatever it is, those who wait must be told
             if self._connection.in_transaction:
                 self._connection.rollback()
+            told = explained(self.path, error) if isinstance(error, sqlite3.Error) else error
             for _, future in batch:
-                future.set_exception(_explained(self.path, error))
+                future.set_exception(told)
             return
         for (_, future), result in zip(batch, results, strict=True):
             future.set_result(result)
 
 
-def _find(connection: sqlite3.Connection, key: str) -> Completion | None:
-    names = [name for name in Completion.model_fields if name != "replayed"]
-    sql = f"SELECT {', '.join(names)} FROM calls WHERE key = ? AND status = 'ok'"
-    row = connection.execute(sql, [key]).fetchone()
-    return Completion(**dict(zip(names, row, strict=True)), replayed=True) if row else None
+def _opened(path: Path) -> sqlite3.Connection:
+    """A connection to a table of our version."""
+    try:
+        connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+    except sqlite3.Error as error:
+        raise explained(path, error) from error
+    try:
+        bring_up_to_date(path, connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _find(connection: sqlite3.Connection, key: str, failed: bool) -> Completion | None:
+    row = connection.execute(_FIND, [key, "error" if failed else "ok"]).fetchone()
+    return Completion(**dict(zip(_RESULT, row, strict=True)), replayed=True) if row else None
+
+
+_RESULT = tuple(name for name in Completion.model_fields if name != "replayed")
+_FIND = f"SELECT {', '.join(_RESULT)} FROM calls WHERE key = ? AND status IN ('ok', ?)"
+_PAID = """
+SELECT model, status, prompt_tokens, completion_tokens, cached_tokens, cache_write_tokens, cost, max_tokens,
+  CASE WHEN cost IS NULL OR prompt_tokens IS NULL OR completion_tokens IS NULL THEN messages ELSE '[]' END
+FROM calls WHERE provider NOT IN ('embedded', 'hf') AND status IN ('ok', 'intent')
+"""
+_PAID_NAMES = (
+    "model", "status", "prompt_tokens", "completion_tokens", "cached_tokens", "cache_write_tokens", "cost",
+    "max_tokens", "messages",
+)  # fmt: skip
+
+
+def _paid_rows(connection: sqlite3.Connection) -> list[dict[str, Any]]:
+    rows = [dict(zip(_PAID_NAMES, row, strict=True)) for row in connection.execute(_PAID)]
+    return [{**row, "messages": json.loads(row["messages"])} for row in rows]
 
 
 def _storable(value: Any) -> Any:
@@ -161,17 +195,12 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
-def _explained(path: Path, error: sqlite3.Error) -> LedgerError:
-    hint = "free some space and resume the run" if "full" in str(error) else "is the file intact and writable?"
-    return LedgerError(f"the call ledger {path} cannot be used: {error}; {hint}")
-
-
 def read_rows(path: Path | str, stage: str | None = None) -> Iterator[dict[str, Any]]:
-    """All calls of a ledger in order of their start, as dicts; `messages` is parsed."""
+    """All calls of a ledger in order of their start, as dicts; `messages` is parsed. Raises LedgerError."""
     where, values = (" WHERE stage = ?", [stage]) if stage else ("", [])
-    with closing(_reader(Path(path))) as connection:
+    with _reading(Path(path)) as connection:
         for row in connection.execute(f"SELECT * FROM calls{where} ORDER BY created, key", values):
-            yield {**dict(row), "messages": json.loads(row["messages"])}
+            yield {"cache_write_tokens": None, **dict(row), "messages": json.loads(row["messages"])}
 
 
 def read_costs(path: Path | str, by: Sequence[str] = ("stage", "agent", "model")) -> list[CostRow]:
@@ -180,29 +209,34 @@ def read_costs(path: Path | str, by: Sequence[str] = ("stage", "agent", "model")
     if unknown:
         raise LedgerError(f"calls cannot be grouped by {', '.join(unknown)}; valid: {', '.join(_GROUPS)}")
     group = ", ".join(by)
-    sql = (
-        "SELECT COUNT(*) AS calls, SUM(status != 'ok') AS failed, SUM(prompt_tokens) AS prompt_tokens, "
-        "SUM(completion_tokens) AS completion_tokens, TOTAL(cost) AS known_cost, "
-        "SUM(status = 'ok' AND cost IS NULL) AS unknown_costs"
-        + (f", {group} FROM calls GROUP BY {group} ORDER BY {group}" if by else " FROM calls HAVING COUNT(*) > 0")
-    )
-    with closing(_reader(Path(path))) as connection:
+    with _reading(Path(path)) as connection:
+        written = "cache_write_tokens" if "cache_write_tokens" in columns_of(connection) else "NULL"
+        sql = (
+            "SELECT COUNT(*) AS calls, SUM(status != 'ok') AS failed, SUM(prompt_tokens) AS prompt_tokens, "
+            "SUM(completion_tokens) AS completion_tokens, SUM(cached_tokens) AS cached_tokens, "
+            f"SUM({written}) AS cache_write_tokens, TOTAL(cost) AS known_cost, "
+            "SUM(status = 'ok' AND cost IS NULL) AS unknown_costs"
+            + (f", {group} FROM calls GROUP BY {group} ORDER BY {group}" if by else " FROM calls HAVING COUNT(*) > 0")
+        )
         return [_cost_row(row, by) for row in connection.execute(sql)]
 
 
 def _cost_row(row: sqlite3.Row, by: Sequence[str]) -> CostRow:
     names = ("calls", "failed", "prompt_tokens", "completion_tokens", "known_cost", "unknown_costs")
     values = {name: row[name] or 0 for name in names}
+    cached = {name: row[name] for name in ("cached_tokens", "cache_write_tokens")}
     cost = None if values["unknown_costs"] else values["known_cost"]
-    return CostRow(group=tuple(str(row[name]) for name in by), cost=cost, **values)
+    return CostRow(group=tuple(str(row[name]) for name in by), cost=cost, **values, **cached)
 
 
-def _reader(path: Path) -> sqlite3.Connection:
+@contextmanager
+def _reading(path: Path) -> Iterator[sqlite3.Connection]:
     if not path.exists():
         raise LedgerError(f"there is no call ledger at {path}")
     try:
-        connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as connection:
+            connection.row_factory = sqlite3.Row
+            check_version(path, connection)
+            yield connection
     except sqlite3.Error as error:
-        raise _explained(path, error) from error
-    connection.row_factory = sqlite3.Row
-    return connection
+        raise explained(path, error) from error

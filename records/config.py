@@ -55,6 +55,14 @@ class TrainingConfig(Record):
     max_loss_of_rows: float = Field(0.005, ge=0, le=1)
 
 
+class Budget(Record, allow_inf_nan=False):
+    """What the paid calls of a run may use at most, over all its processes; None: no limit."""
+
+    usd: float | None = Field(None, ge=0, description="US dollars")
+    tokens: int | None = Field(None, ge=0, description="tokens of prompts and replies")
+    calls: int | None = Field(None, ge=0)
+
+
 class RunConfig(Record):
     """Everything that decides what a run does."""
 
@@ -78,3 +86,8 @@ class RunConfig(Record):
     concurrency: int = Field(8, ge=1, description="calls in flight per API provider")
     call_timeout: float = Field(120.0, gt=0, description="seconds per API call")
     batch_limit: int = Field(64, ge=1, description="rows per local generation batch")
+    budget: Budget = Budget()
+    prices: str | None = Field(None, description="file of the user's own prices, over the shipped table")
+
+
+FREE_SETTINGS = ("budget", "prices")  # may change when a run is resumed: they decide nothing of its results

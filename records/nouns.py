@@ -246,7 +246,8 @@ class Completion(Record):
     finish_reason: FinishReason
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
-    cached_tokens: int | None = None
+    cached_tokens: int | None = None  # of the prompt tokens, read from the provider's cache
+    cache_write_tokens: int | None = None  # of the prompt tokens, written to it
     cost: float | None = None
     seconds: float = 0.0
     error: str | None = None

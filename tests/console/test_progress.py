@@ -35,3 +35,18 @@ def test_plain_lines_have_no_terminal_codes() -> None:
     events.advance(2)
     events.close()
     assert "\x1b" not in target.file.getvalue()  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_cost_stands_in_the_stage_line_of_runs_that_cost_money_only(terminal: bool) -> None:
+    target = console(terminal)
+    events = make_events(target)
+    events.stage("Free", 1)
+    events.close()
+    events.cost("$0.0120 of $5.00")
+    events.stage("Paid", 1)
+    events.advance(1)
+    events.cost("$0.0240 of $5.00")
+    events.close()
+    free, paid = target.file.getvalue().split("Paid", maxsplit=1)  # type: ignore[attr-defined]
+    assert "$0.0240 of $5.00" in paid and "$0.0240" not in free
