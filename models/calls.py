@@ -38,16 +38,24 @@ class Reply(Record):
     reasoning: str = ""
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
-    cached_tokens: int | None = None
+    cached_tokens: int | None = None  # of the prompt tokens, read from the provider's cache
+    # Not dumped until Completion and the ledger have a place for it.
+    cache_write_tokens: int | None = Field(default=None, exclude=True)  # of the prompt tokens, written to it
 
 
 class CallError(Exception):
-    """A call failed. `retry`: the same call may succeed later. `retry_after` in seconds."""
+    """A call failed. `retry`: the same call may succeed later. `retry_after` in seconds.
 
-    def __init__(self, message: str, retry: bool = False, retry_after: float | None = None) -> None:
+    `pushed_back`: the provider has too much to do, so fewer calls at a time should be made.
+    """
+
+    def __init__(
+        self, message: str, retry: bool = False, retry_after: float | None = None, pushed_back: bool = False
+    ) -> None:
         super().__init__(message)
         self.retry = retry
         self.retry_after = retry_after
+        self.pushed_back = pushed_back
 
 
 class Caller(Protocol):
