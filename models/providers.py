@@ -19,9 +19,10 @@ import math
 import os
 import re
 import time
+from collections.abc import Awaitable
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from models.calls import CallError, CallRequest, Reply
 from models.redaction import without_secrets
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 
     from models.clients import AnthropicClient, OpenAIClient, Turns
 
+T = TypeVar("T")
+
 _FINISH: dict[str, FinishReason] = {
     "end_turn": "stop",
     "stop_sequence": "stop",
@@ -44,7 +47,7 @@ _FINISH: dict[str, FinishReason] = {
 }
 _REFUSALS = ("refusal", "content_filter")
 _FIXED_TEMPERATURE = re.compile(r"(o\d|gpt-[5-9]|claude-opus-4-[7-9]|claude-\w+-[5-9])")
-_RETRIED = (408, 409, 429)
+RETRIED = (408, 409, 429)
 _PUSHED_BACK = (429, 503, 529)
 _CACHED_FROM = 3_000  # characters; no model caches fewer than 1,024 tokens, and a mark too many costs nothing
 _SHOWN = 500  # characters of a provider's own words
@@ -59,14 +62,13 @@ class ProviderCaller:
 
     async def call(self, spec: ModelSpec, request: CallRequest) -> Reply:
         """One call. Raises CallError, marked for a retry where one may help."""
-        try:
-            client = self._client(spec)
-            async with asyncio.timeout(self._timeout):
-                message = await client.ainvoke(turns_of(spec, request), **settings_of(spec, request))
-            return reply_of(spec, message)
-        except failures() as error:
-            failure = call_error(spec, error)
-        raise failure  # here, so that the original, which may hold a key, is not its context
+        return await translated(spec, self._call(spec, request))
+
+    async def _call(self, spec: ModelSpec, request: CallRequest) -> Reply:
+        client = self._client(spec)
+        async with asyncio.timeout(self._timeout):
+            message = await client.ainvoke(turns_of(spec, request), **settings_of(spec, request))
+        return reply_of(spec, message)
 
     async def close(self) -> None:
         """Close the clients' connections."""
@@ -81,6 +83,15 @@ class ProviderCaller:
 
             self._clients[spec] = open_client(spec, self._timeout)
         return self._clients[spec]
+
+
+async def translated(spec: ModelSpec, work: Awaitable[T]) -> T:
+    """What the work returns. Its failures are raised as CallErrors."""
+    try:
+        return await work
+    except failures() as error:
+        failure = call_error(spec, error)
+    raise failure  # here, so that the original, which may hold a key, is not its context
 
 
 def settings_of(spec: ModelSpec, request: CallRequest) -> dict[str, Any]:
@@ -191,7 +202,7 @@ def call_error(spec: ModelSpec, error: Exception) -> CallError:
 
 def _status_error(spec: ModelSpec, status: int, error: Exception, text: str) -> CallError:
     spent = getattr(error, "code", None) == "insufficient_quota"  # a 429 that waiting does not heal
-    retry = (status in _RETRIED or status >= 500) and not spent
+    retry = (status in RETRIED or status >= 500) and not spent
     line = f"'{spec}' answered HTTP {status}: {text}{_advice(spec, status, spent)}"
     return CallError(line, retry, _retry_after(error), retry and status in _PUSHED_BACK)
 

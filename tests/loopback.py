@@ -132,6 +132,12 @@ class Batch:
     errors: list[str] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
     problem: str = ""
+    worked: bool = False
+
+    @property
+    def ended(self) -> bool:
+        """All entries are worked on, and it was asked for often enough."""
+        return self.worked and self.polls <= 0
 
 
 class Loopback:
@@ -143,7 +149,7 @@ class Loopback:
 
     def __init__(self, script: Script, control: Control = lambda request: None, polls: int = 1) -> None:
         self._script = script
-        self._control = control
+        self.control = control
         self._polls = polls
         self._lock = threading.Lock()
         self.closing = threading.Event()
@@ -153,6 +159,7 @@ class Loopback:
         self.unexpected = 0  # requests after the end of the script
         self.batches: dict[str, Batch] = {}
         self.files: dict[str, bytes] = {}
+        self.file_problem = ""  # why every batch's file is refused
         self._prefixes: set[str] = set()
 
     def __enter__(self) -> Loopback:
@@ -209,7 +216,11 @@ class Loopback:
         """The answer to a request about batches and files."""
         with self._lock:
             self.controls.append(request)
-            return self._control(request) or _refused_key(request) or _answer_control(self, request)
+            return self.control(request) or self.natural_step(request)
+
+    def natural_step(self, request: Request) -> Step:
+        """The answer to such a request where nothing fails."""
+        return _refused_key(request) or _answer_control(self, request)
 
     def note_completed(self, request: Request) -> None:
         """A reply was sent whole."""
@@ -222,15 +233,16 @@ class Loopback:
         self._prefixes.add(prefix)
         return known
 
-    def new_batch(self, entries: Sequence[tuple[str, Request]], facts: dict[str, Any]) -> Batch:
-        """Work on all entries at once; the results wait until the batch has ended."""
+    def new_batch(self, entries: Sequence[tuple[str, Request]], facts: dict[str, Any], problem: str = "") -> Batch:
+        """Begin to work on all entries; the results wait until the batch has ended."""
         number = len(self.batches) + 1
-        batch = Batch(f"batch_{number}", len(entries), self._polls, datetime.now(UTC), facts)
+        batch = Batch(f"batch_{number}", len(entries), self._polls, datetime.now(UTC), facts, problem=problem)
         self.batches[batch.id] = batch
-        self._lock.release()  # the script may look at the server
+        worker = threading.Thread(target=_work, args=(self, batch, [] if problem else entries), daemon=True)
+        self._lock.release()  # the entries are calls like any other
         try:
-            for identity, request in entries:
-                _work(self, batch, identity, request)
+            worker.start()
+            worker.join(0.5)
         finally:
             self._lock.acquire()
         return batch
@@ -405,7 +417,13 @@ def _answer_control(server: Loopback, request: Request) -> Step:
     return failing(404, message=f"no such address: {request.method} {request.path}")
 
 
-def _work(server: Loopback, batch: Batch, identity: str, request: Request) -> None:
+def _work(server: Loopback, batch: Batch, entries: Sequence[tuple[str, Request]]) -> None:
+    for identity, request in entries:
+        _answer_entry(server, batch, identity, request)
+    batch.worked = True
+
+
+def _answer_entry(server: Loopback, batch: Batch, identity: str, request: Request) -> None:
     """Answer one entry and write the lines of its result."""
     step = server.next_step(request)
     fate = step.line if step.line in ("expired", "canceled") else "succeeded" if step.status == 200 else "errored"
@@ -450,7 +468,7 @@ def _create_anthropic(server: Loopback, request: Request) -> Any:
 
 
 def _anthropic_batch(server: Loopback, batch: Batch) -> dict[str, Any]:
-    ended = batch.polls <= 0
+    ended = batch.ended
     kinds = ("succeeded", "errored", "canceled", "expired")
     return {
         "id": batch.id,
@@ -516,22 +534,21 @@ def _upload(server: Loopback, request: Request) -> dict[str, Any]:
 
 
 def _file_content(server: Loopback, request: Request, name: str) -> Step:
-    if name not in server.files:
+    """A file of results, by its batch's id and kind."""
+    identity, _, kind = name.partition("-")
+    if identity not in server.batches:
         return failing(404, message=f"no file {name}")
-    return Step(headers={"content-type": "application/octet-stream"}, body=server.files[name])
+    lines = getattr(server.batches[identity], kind)
+    return Step(headers={"content-type": "application/octet-stream"}, body="".join(f"{x}\n" for x in lines).encode())
 
 
 def _create_openai(server: Loopback, request: Request) -> Any:
     facts = {name: request.body[name] for name in ("input_file_id", "endpoint", "completion_window")}
     facts["metadata"] = request.body.get("metadata")
     rows = [json.loads(line) for line in server.files[facts["input_file_id"]].splitlines()]
-    problem = _file_problem(rows)
+    problem = server.file_problem or _file_problem(rows)
     calls = [(row["custom_id"], Request(row["url"], request.headers, row["body"])) for row in rows]
-    batch = server.new_batch([] if problem else calls, facts)
-    batch.problem = problem
-    server.files[f"{batch.id}-output"] = "".join(f"{line}\n" for line in batch.lines).encode()
-    server.files[f"{batch.id}-errors"] = "".join(f"{line}\n" for line in batch.errors).encode()
-    return _openai_batch(server, batch)
+    return _openai_batch(server, server.new_batch(calls, facts, problem))
 
 
 def _file_problem(rows: Sequence[dict[str, Any]]) -> str:
@@ -545,7 +562,7 @@ def _file_problem(rows: Sequence[dict[str, Any]]) -> str:
 
 
 def _openai_batch(server: Loopback, batch: Batch) -> dict[str, Any]:
-    ended = batch.polls <= 0
+    ended = batch.ended
     status = "failed" if batch.problem else "completed" if ended else "in_progress"
     errors = [{"code": "invalid_file", "message": batch.problem, "line": 1, "param": None}]
     return {
@@ -554,7 +571,7 @@ def _openai_batch(server: Loopback, batch: Batch) -> dict[str, Any]:
         "created_at": int(batch.created.timestamp()),
         "status": status,
         "errors": {"object": "list", "data": errors} if batch.problem else None,
-        "output_file_id": f"{batch.id}-output" if status == "completed" and batch.lines else None,
+        "output_file_id": f"{batch.id}-lines" if status == "completed" and batch.lines else None,
         "error_file_id": f"{batch.id}-errors" if status == "completed" and batch.errors else None,
         "request_counts": {
             "total": batch.total,
