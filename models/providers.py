@@ -1,27 +1,41 @@
 """Anthropic, OpenAI and OpenAI-compatible servers, through their LangChain clients.
 
-Guaranteed: no retries here (the gateway retries); `max_tokens` and a time-out are always set; keys
-come from the environment only and are taken out of every error text; ANTHROPIC_BASE_URL and
-OPENAI_BASE_URL are honoured. The packages are the extra `api`, imported at the first call. Not
-guaranteed: sampling at temperature 0 being deterministic on their side. Reasoning models that
-refuse a temperature are called without one.
+Guaranteed: no retries here (the gateway retries); `max_tokens` and a time-out for the whole call are
+always set; keys come from the environment only and are in no error, its cause included;
+ANTHROPIC_BASE_URL and OPENAI_BASE_URL are honoured; reasoning is kept apart from the answer; a reply
+cut at a limit has finish_reason "length"; a refusal, a filtered reply and anything that is not a
+whole reply is a CallError, never a text. A system message of Anthropic's that is long enough to be
+cached is marked for the cache. The packages are the extra `api`, imported at the first call. Not
+guaranteed: sampling at temperature 0 being deterministic on their side. Reasoning models that refuse
+a temperature are called without one.
 """
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import importlib.util
+import math
 import os
 import re
-from typing import TYPE_CHECKING, Any
+import time
+from collections.abc import Awaitable
+from email.utils import parsedate_to_datetime
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from models.calls import CallError, CallRequest, Reply
-from models.spec import KEY_VARIABLES, ModelSpec
+from models.redaction import without_secrets
+from models.spec import KEY_VARIABLES, URL_VARIABLES, ModelSpec, base_url, key_owner
 from records.nouns import FinishReason
 
 if TYPE_CHECKING:
-    from langchain_core.language_models import BaseChatModel
     from langchain_core.messages import AIMessage
+    from langchain_core.messages.ai import UsageMetadata
+
+    from models.clients import AnthropicClient, OpenAIClient, Turns
+
+T = TypeVar("T")
 
 _FINISH: dict[str, FinishReason] = {
     "end_turn": "stop",
@@ -31,93 +45,105 @@ _FINISH: dict[str, FinishReason] = {
     "length": "length",
     "model_context_window_exceeded": "length",
 }
+_REFUSALS = ("refusal", "content_filter")
 _FIXED_TEMPERATURE = re.compile(r"(o\d|gpt-[5-9]|claude-opus-4-[7-9]|claude-\w+-[5-9])")
-_RETRIED = (408, 409, 429)
-_VLLM_KEY = "VLLM_API_KEY"
+RETRIED = (408, 409, 429)
+_PUSHED_BACK = (429, 503, 529)
+_CACHED_FROM = 3_000  # characters; no model caches fewer than 1,024 tokens, and a mark too many costs nothing
+_SHOWN = 500  # characters of a provider's own words
 
 
 class ProviderCaller:
-    """Calls of one provider; keeps one client per model and temperature."""
+    """Calls of one provider; keeps one client per model."""
 
     def __init__(self, timeout: float) -> None:
         self._timeout = timeout
-        self._clients: dict[tuple[str, int, float, int | None], BaseChatModel] = {}
+        self._clients: dict[ModelSpec, AnthropicClient | OpenAIClient] = {}
 
     async def call(self, spec: ModelSpec, request: CallRequest) -> Reply:
         """One call. Raises CallError, marked for a retry where one may help."""
-        turns = [(message.role, message.content) for message in request.messages]
-        try:
-            client = self._client(spec, request)
-            message = await client.ainvoke(turns)
-            return _reply(spec, message)
-        except _failures() as error:
-            raise _as_call_error(spec, error) from error
-        except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
-            text = _without_keys(f"{type(error).__name__}: {error}")[:500]
-            raise CallError(f"'{spec}' sent a reply that cannot be read: {text}") from error
+        return await translated(spec, self._call(spec, request))
+
+    async def _call(self, spec: ModelSpec, request: CallRequest) -> Reply:
+        client = self._client(spec)
+        async with asyncio.timeout(self._timeout):
+            message = await client.ainvoke(turns_of(spec, request), **settings_of(spec, request))
+        return reply_of(spec, message)
 
     async def close(self) -> None:
-        """Forget the clients; their connections end with them."""
+        """Close the clients' connections."""
+        clients = list(self._clients.values())
         self._clients.clear()
+        for client in clients:
+            await client.aclose()
 
-    def _client(self, spec: ModelSpec, request: CallRequest) -> BaseChatModel:
-        seed = request.dice if request.temperature > 0 and spec.provider != "anthropic" else None
-        key = (str(spec), request.max_tokens, request.temperature, seed)
-        if seed is not None:
-            return self._make(spec, request, seed)
-        if key not in self._clients:
-            self._clients[key] = self._make(spec, request, None)
-        return self._clients[key]
+    def _client(self, spec: ModelSpec) -> AnthropicClient | OpenAIClient:
+        if spec not in self._clients:
+            from models.clients import open_client
 
-    def _make(self, spec: ModelSpec, request: CallRequest, seed: int | None) -> BaseChatModel:
-        settings: dict[str, Any] = {
-            "model": spec.name,
-            "max_tokens": request.max_tokens,
-            "max_retries": 0,
-            "timeout": self._timeout,
-        }
-        if not _FIXED_TEMPERATURE.match(spec.name):
-            settings["temperature"] = request.temperature
-        if spec.provider == "anthropic":
-            return _anthropic(settings)
-        if seed is not None:
-            settings["seed"] = seed
-        return _openai(settings, spec)
+            self._clients[spec] = open_client(spec, self._timeout)
+        return self._clients[spec]
 
 
-def _anthropic(settings: dict[str, Any]) -> BaseChatModel:
-    from langchain_anthropic import ChatAnthropic
-
-    url = os.environ.get("ANTHROPIC_BASE_URL")
-    return ChatAnthropic(**settings, **({"base_url": url} if url else {}))
-
-
-def _openai(settings: dict[str, Any], spec: ModelSpec) -> BaseChatModel:
-    from langchain_openai import ChatOpenAI
-
-    if spec.url:
-        key = os.environ.get(_VLLM_KEY) or "none"
-        return ChatOpenAI(**settings, base_url=spec.url, api_key=key, use_responses_api=False)
-    url = os.environ.get("OPENAI_BASE_URL")
-    return ChatOpenAI(**settings, use_responses_api=False, **({"base_url": url} if url else {}))
+async def translated(spec: ModelSpec, work: Awaitable[T]) -> T:
+    """What the work returns. Its failures are raised as CallErrors."""
+    try:
+        return await work
+    except failures() as error:
+        failure = call_error(spec, error)
+    raise failure  # here, so that the original, which may hold a key, is not its context
 
 
-def _reply(spec: ModelSpec, message: AIMessage) -> Reply:
-    """The message in our terms; reasoning and refusals are kept apart from the text."""
-    facts = message.response_metadata
+def settings_of(spec: ModelSpec, request: CallRequest) -> dict[str, Any]:
+    """What a call sets besides its messages."""
+    settings: dict[str, Any] = {"max_tokens": request.max_tokens}
+    if not _FIXED_TEMPERATURE.match(spec.name):
+        settings["temperature"] = request.temperature
+    if spec.provider != "anthropic" and request.temperature > 0:
+        settings["seed"] = request.dice
+    return settings
+
+
+def turns_of(spec: ModelSpec, request: CallRequest) -> Turns:
+    """The messages for the client, a long system message marked for Anthropic's cache."""
+    turns: Turns = [(message.role, _sendable(message.content)) for message in request.messages]
+    role, text = turns[0]
+    if spec.provider == "anthropic" and role == "system" and len(text) >= _CACHED_FROM:
+        turns[0] = (role, [{"type": "text", "text": text, "cache_control": {"type": "ephemeral"}}])
+    return turns
+
+
+def _sendable(text: str) -> str:
+    """Lone surrogates, which a model's quoted reply may contain, cannot be sent."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def reply_of(spec: ModelSpec, message: AIMessage) -> Reply:
+    """The message in our terms. Raises CallError for a refusal and for an unknown reason to end."""
+    facts, extra = message.response_metadata, message.additional_kwargs
     finish = facts.get("stop_reason") or facts.get("finish_reason")
+    if finish in _REFUSALS or extra.get("refusal"):
+        raise CallError(_refusal_line(spec, finish, extra.get("refusal")))
     if finish not in _FINISH:
-        raise CallError(f"'{spec}' ended its reply for the reason '{finish}', which is no answer")
-    usage = message.usage_metadata
-    reasoning = str(message.additional_kwargs.get("reasoning_content") or "")
+        raise CallError(f"'{spec}' ended its reply for the reason '{_shown(finish)}', which is no answer")
+    reasoning = extra.get("reasoning_content") or extra.get("reasoning") or _reasoning_blocks(message.content)
     return Reply(
         text=str(message.text),
-        reasoning=reasoning + _reasoning_blocks(message.content),
+        reasoning=str(reasoning),
         finish_reason=_FINISH[finish],
-        prompt_tokens=usage["input_tokens"] if usage else None,
-        completion_tokens=usage["output_tokens"] if usage else None,
-        cached_tokens=usage.get("input_token_details", {}).get("cache_read") if usage else None,
+        **_tokens(message.usage_metadata),
     )
+
+
+def _refusal_line(spec: ModelSpec, finish: object, words: object) -> str:
+    said = f", in its words: {_shown(words)}" if words else ""
+    advice = "the same prompt will be refused again: change it, or take another model"
+    return f"'{spec}' refused to answer (reason '{_shown(finish)}'{said}); {advice}"
+
+
+def _shown(text: object) -> str:
+    """A provider's own words as they may be shown; keys are taken out before they are cut."""
+    return without_secrets(str(text))[:_SHOWN]
 
 
 def _reasoning_blocks(content: str | list[Any]) -> str:
@@ -125,38 +151,106 @@ def _reasoning_blocks(content: str | list[Any]) -> str:
     return "".join(str(block.get("thinking") or block.get("reasoning") or "") for block in blocks)
 
 
-def _failures() -> tuple[type[Exception], ...]:
-    """The clients' own exceptions, of those packages that are installed."""
-    bases = (("anthropic", "AnthropicError"), ("openai", "OpenAIError"), ("httpx", "HTTPError"))
+def _tokens(usage: UsageMetadata | None) -> dict[str, int | None]:
+    """Token counts; the prompt's include those read from and written to the cache."""
+    if usage is None:
+        return {}
+    details: dict[str, Any] = dict(usage.get("input_token_details") or {})
+    # Names carry the service tier or the time to live where there is one.
+    read = [count for name, count in details.items() if name.endswith("cache_read")]
+    written = [count for name, count in details.items() if name.endswith("cache_creation") or "ephemeral" in name]
+    return {
+        "prompt_tokens": usage["input_tokens"],
+        "completion_tokens": usage["output_tokens"],
+        "cached_tokens": sum(read) if read else None,
+        "cache_write_tokens": sum(written) if written else None,
+    }
+
+
+@lru_cache(maxsize=1)
+def failures() -> tuple[type[Exception], ...]:
+    """What a call may raise: the clients' own exceptions, of those packages that are installed, and
+    what reading a reply of an unexpected shape raises."""
+    bases = (
+        ("anthropic", "AnthropicError"),
+        ("openai", "OpenAIError"),
+        *((name, base) for name in ("httpx", "httpx2") for base in ("HTTPError", "InvalidURL")),
+    )
     present = [(name, base) for name, base in bases if importlib.util.find_spec(name)]
-    return tuple(getattr(importlib.import_module(name), base) for name, base in present)
+    own = tuple(getattr(importlib.import_module(name), base) for name, base in present)
+    return (*own, CallError, TimeoutError, ValueError, TypeError, KeyError, IndexError, AttributeError)
 
 
-def _as_call_error(spec: ModelSpec, error: Exception) -> CallError:
+def call_error(spec: ModelSpec, error: Exception) -> CallError:
+    """The failure in one line: what, where, and where it helps what to do. Never a key."""
+    if isinstance(error, CallError):
+        return error
     status = getattr(error, "status_code", None)
-    text = _without_keys(str(error) or type(error).__name__)[:500]
+    text = _shown(str(error) or type(error).__name__)
+    if _is_web_page(error):
+        failed = isinstance(status, int) and status >= 500
+        return CallError(_web_page_line(spec, status), failed, _retry_after(error), failed and status in _PUSHED_BACK)
     if isinstance(status, int) and status >= 400:
-        retry = status in _RETRIED or status >= 500
-        return CallError(f"'{spec}' answered HTTP {status}: {text}", retry, _retry_after(error))
+        return _status_error(spec, status, error, text)
     name = type(error).__name__
-    if "Timeout" in name or "Connection" in name or "Transport" in name or "Protocol" in name:
-        return CallError(f"no answer from '{spec}' ({name}): {text}", retry=True)
+    if re.search("Timeout|Connect|Transport|Protocol|Read|Write|Network", name):
+        return CallError(f"no answer from '{spec}' at {base_url(spec)} ({name}): {text}", retry=True)
+    if isinstance(error, ValueError | TypeError | KeyError | IndexError | AttributeError):
+        return CallError(f"'{spec}' sent a reply that cannot be read: {name}: {text}")
     return CallError(f"call of '{spec}' failed ({name}): {text}")
 
 
-def _retry_after(error: Exception) -> float | None:
-    """The Retry-After header in seconds, if it is there and a number."""
+def _status_error(spec: ModelSpec, status: int, error: Exception, text: str) -> CallError:
+    spent = getattr(error, "code", None) == "insufficient_quota"  # a 429 that waiting does not heal
+    retry = (status in RETRIED or status >= 500) and not spent
+    line = f"'{spec}' answered HTTP {status}: {text}{_advice(spec, status, spent)}"
+    return CallError(line, retry, _retry_after(error), retry and status in _PUSHED_BACK)
+
+
+def _advice(spec: ModelSpec, status: int, spent: bool) -> str:
+    variable = KEY_VARIABLES[spec.provider]
+    if spent:
+        return f"; the account of the key in {variable} has no credit left: fill it up and resume the run"
+    if status in (401, 403):
+        owner = key_owner(os.environ.get(variable, ""))
+        begins = f", which begins like one of {owner}" if owner else ""
+        return f"; check the key in {variable}{begins}"
+    if status == 404:
+        return f"; is the model's name right, and the address {base_url(spec)}?"
+    return ""
+
+
+def _is_web_page(error: Exception) -> bool:
     headers = getattr(getattr(error, "response", None), "headers", None) or {}
+    start = str(error).lstrip()[:15].lower()
+    return "text/html" in headers.get("content-type", "") or start.startswith(("<!doctype html", "<html"))
+
+
+def _web_page_line(spec: ModelSpec, status: int | None) -> str:
+    where = URL_VARIABLES.get(spec.provider, "the spec")
+    end = "without /v1" if spec.provider == "anthropic" else "with /v1 at its end"
+    said = f"HTTP {status} and a web page" if status else "a web page"
+    return (
+        f"'{spec}': {base_url(spec)} answered with {said} instead of JSON; "
+        f"give the address of the API, {end}, in {where}"
+    )
+
+
+def _retry_after(error: Exception) -> float | None:
+    """Seconds to wait by the headers retry-after-ms and Retry-After (seconds or a date), if they say."""
+    headers = getattr(getattr(error, "response", None), "headers", None) or {}
+    said, unit = headers.get("retry-after-ms", ""), 1000.0
+    if not said:
+        said, unit = headers.get("retry-after", ""), 1.0
     try:
-        return max(0.0, float(headers.get("retry-after", "")))
+        seconds = float(said) / unit
     except ValueError:
-        return None
+        seconds = _seconds_until(said)
+    return max(0.0, seconds) if math.isfinite(seconds) else None
 
 
-def _without_keys(text: str) -> str:
-    """The text without the keys in the environment, and without what looks like one."""
-    for variable in (*KEY_VARIABLES.values(), _VLLM_KEY):
-        key = os.environ.get(variable)
-        if key and len(key) > 3:
-            text = text.replace(key, f"[{variable}]")
-    return re.sub(r"\bsk-[\w*.-]{4,}", "[key]", text)
+def _seconds_until(date: str) -> float:
+    try:
+        return parsedate_to_datetime(date).timestamp() - time.time()
+    except (TypeError, ValueError):
+        return math.nan

@@ -1,8 +1,9 @@
 """Spec strings: how a person names a model on the command line.
 
 Guaranteed: `parse_spec` accepts exactly the listed forms and its error lists them all.
-`check_available` looks only at the environment, installed packages and local paths: it makes no
-request, so a wrong key or a misspelt model name shows at the first call.
+No text made here shows a key: addresses with a user name or a query are refused, and their secrets
+are taken out of the refusal. `check_available` looks only at the environment, installed packages and
+local paths: it makes no request, so a misspelt model name or a revoked key shows at the first call.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ import os
 import re
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
+from models.redaction import without_secrets
 from records.nouns import Record
 
 Provider = Literal["embedded", "hf", "anthropic", "openai", "vllm", "oracle"]
@@ -26,7 +29,19 @@ FORMS = (
     "openai:NAME",
     "vllm:NAME@URL (any OpenAI-compatible server)",
 )
-KEY_VARIABLES = {"anthropic": "ANTHROPIC_API_KEY", "openai": "OPENAI_API_KEY"}
+KEY_VARIABLES = {"anthropic": "ANTHROPIC_API_KEY", "openai": "OPENAI_API_KEY", "vllm": "VLLM_API_KEY"}
+URL_VARIABLES = {"anthropic": "ANTHROPIC_BASE_URL", "openai": "OPENAI_BASE_URL"}
+_OFFICIAL = {"anthropic": "https://api.anthropic.com", "openai": "https://api.openai.com/v1"}
+_OWNERS = {"anthropic": "Anthropic", "openai": "OpenAI"}
+_KEY_BEGINNINGS = {  # the first that fits counts
+    "sk-ant-": "Anthropic",
+    "sk-or-": "OpenRouter",
+    "sk-": "OpenAI",
+    "gsk_": "Groq",
+    "xai-": "xAI",
+    "hf_": "Hugging Face",
+    "AIza": "Google",
+}
 _PACKAGES = {"anthropic": "langchain_anthropic", "openai": "langchain_openai", "vllm": "langchain_openai"}
 _FREE = "`oracle`, `embedded`, `hf:PATH-or-ID` and `vllm:NAME@URL` need no key"
 _FAMILIES = ("smollm", "qwen", "llama", "mistral", "mixtral", "gemma", "phi", "claude", "gpt", "deepseek", "olmo")
@@ -94,14 +109,37 @@ def _split_adapter(text: str, rest: str) -> tuple[str, str | None]:
 
 
 def _parse_vllm(text: str, rest: str) -> ModelSpec:
-    name, _, url = rest.rpartition("@")
-    if not name or not re.match(r"https?://[^\s/]", url):
+    found = re.fullmatch(r"(.+?)@(https?://.*)", rest)
+    if not found:
         raise _error(text, "NAME@URL is needed, with a URL that begins with http:// or https://")
+    name, url = found.groups()
+    if problem := url_problem(url):
+        raise _error(text, f"the URL {problem}")
     return ModelSpec(provider="vllm", name=name, url=url)
 
 
+def url_problem(url: str) -> str | None:
+    """What is wrong with a base URL, as the rest of a sentence; None if it can be used."""
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError as error:
+        return f"is malformed ({without_secrets(str(error))})"
+    if parts.scheme not in ("http", "https") or not host or re.search(r"[\s\x00-\x1f\\]", url):
+        return "is malformed: http://HOST[:PORT]/PATH is needed"
+    if "@" in parts.netloc or parts.query or parts.fragment:
+        return "may not carry a user name, a password or a query: keys belong into the environment (VLLM_API_KEY)"
+    return None
+
+
+def base_url(spec: ModelSpec) -> str:
+    """Where calls of an API model go: its own URL, the environment's, or the provider's."""
+    return spec.url or os.environ.get(URL_VARIABLES.get(spec.provider, "")) or _OFFICIAL[spec.provider]
+
+
 def _error(text: str, why: str) -> SpecError:
-    return SpecError(f"model spec '{text}': {why}. Valid forms:\n" + "\n".join(f"  {form}" for form in FORMS))
+    shown = without_secrets(f"model spec '{text}': {why}")
+    return SpecError(f"{shown}. Valid forms:\n" + "\n".join(f"  {form}" for form in FORMS))
 
 
 def check_available(spec: ModelSpec) -> str | None:
@@ -113,10 +151,35 @@ def check_available(spec: ModelSpec) -> str | None:
     package = _PACKAGES[spec.provider]
     if importlib.util.find_spec(package) is None:
         return f"'{spec}' needs the package {package}: pip install 'linguistic-transfer[api]'"
-    variable = KEY_VARIABLES.get(spec.provider)
-    if variable and not os.environ.get(variable):
-        return f"'{spec}' needs an API key in the environment variable {variable}; {_FREE}"
+    return _address_problem(spec) or _key_problem(spec)
+
+
+def _address_problem(spec: ModelSpec) -> str | None:
+    problem = url_problem(base_url(spec))
+    variable = URL_VARIABLES.get(spec.provider)
+    return f"'{spec}': the address in {variable} {problem}" if problem and variable else problem
+
+
+def _key_problem(spec: ModelSpec) -> str | None:
+    variable = KEY_VARIABLES[spec.provider]
+    key = os.environ.get(variable, "")
+    if not key:
+        needed = spec.provider in _OWNERS
+        return f"'{spec}' needs an API key in the environment variable {variable}; {_FREE}" if needed else None
+    if not re.fullmatch(r"[!-~]+", key):
+        return f"the key in {variable} contains a space, a line break or a letter beyond ASCII: copy it again"
+    owner = key_owner(key)
+    # Elsewhere than at the provider's own address, another provider's key may be the right one.
+    if owner and base_url(spec) == _OFFICIAL.get(spec.provider) and owner != _OWNERS[spec.provider]:
+        return (
+            f"the key in {variable} is one of {owner}, by its beginning: '{spec}' needs one of {_OWNERS[spec.provider]}"
+        )
     return None
+
+
+def key_owner(key: str) -> str | None:
+    """Whose key it is, by its beginning; None if it does not show."""
+    return next((owner for beginning, owner in _KEY_BEGINNINGS.items() if key.startswith(beginning)), None)
 
 
 def _local_problem(spec: ModelSpec) -> str | None:

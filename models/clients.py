@@ -1,0 +1,115 @@
+"""The LangChain clients of the API providers, with what they lack.
+
+Guaranteed: no retries (the gateway retries); a client has an HTTP client of its own, closed by
+`aclose`, so that event loops do not share connections; reasoning and refusals of OpenAI-compatible
+servers are kept apart from the answer; a reply that is no JSON is a NotJsonError; `body` is what a
+call would send and `read` what it would return, for the providers' batches. Importing this module
+needs the extra `api`.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import cached_property
+from typing import Any
+
+import anthropic
+import openai
+from langchain_anthropic import ChatAnthropic
+from langchain_core.messages import AIMessage
+from langchain_core.messages.utils import convert_to_messages
+from langchain_core.outputs import ChatResult
+from langchain_openai import ChatOpenAI
+
+from models.spec import KEY_VARIABLES, ModelSpec, base_url
+
+Turns = list[tuple[str, Any]]  # (role, text or content blocks)
+
+
+class NotJsonError(ValueError):
+    """The address answered with something else than JSON, which is the message."""
+
+
+class AnthropicClient(ChatAnthropic):
+    """Messages of Anthropic."""
+
+    @cached_property
+    def _async_client(self) -> anthropic.AsyncAnthropic:
+        # LangChain's own is shared by all event loops of the process.
+        return anthropic.AsyncAnthropic(**self._client_params)
+
+    @property
+    def sdk(self) -> anthropic.AsyncAnthropic:
+        """The SDK's client behind it."""
+        return self._async_client
+
+    def _format_output(self, data: Any, **settings: Any) -> ChatResult:
+        if isinstance(data, str):
+            raise NotJsonError(data)
+        return super()._format_output(data, **settings)
+
+    def body(self, turns: Turns, **settings: Any) -> dict[str, Any]:
+        """The JSON body of a call."""
+        made = self._get_request_payload(convert_to_messages(turns), **settings)
+        return made | made.pop("extra_body", {})  # the SDK would merge it so
+
+    def read(self, raw: dict[str, Any]) -> AIMessage:
+        """A reply's JSON as the call would return it. Raises ValueError, KeyError, TypeError or the like."""
+        return _message(self._format_output(anthropic.types.Message.construct(**raw)))
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._async_client.close()
+
+
+class OpenAIClient(ChatOpenAI):
+    """Chat Completions of OpenAI and of the servers that imitate it."""
+
+    @property
+    def sdk(self) -> openai.AsyncOpenAI:
+        """The SDK's client behind it."""
+        return self.root_async_client
+
+    def _create_chat_result(self, response: Any, generation_info: dict[str, Any] | None = None) -> ChatResult:
+        if isinstance(response, str):
+            raise NotJsonError(response)
+        result = super()._create_chat_result(response, generation_info)
+        raw = response if isinstance(response, dict) else response.model_dump(warnings=False)
+        for generation, choice in zip(result.generations, raw["choices"], strict=True):
+            # vLLM calls it `reasoning` now, it and most others called it `reasoning_content`.
+            for name in ("reasoning_content", "reasoning", "refusal"):
+                if value := choice["message"].get(name):
+                    generation.message.additional_kwargs[name] = value
+        return result
+
+    def body(self, turns: Turns, **settings: Any) -> dict[str, Any]:
+        """The JSON body of a call."""
+        made = self._get_request_payload(convert_to_messages(turns), **settings)
+        return {name: value for name, value in made.items() if name != "stream"}
+
+    def read(self, raw: dict[str, Any]) -> AIMessage:
+        """A reply's JSON as the call would return it. Raises ValueError, KeyError, TypeError or the like."""
+        return _message(self._create_chat_result(raw))
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self.root_async_client.close()
+
+
+def open_client(spec: ModelSpec, timeout: float) -> AnthropicClient | OpenAIClient:
+    """A client for the model, with the key from the environment. `timeout` in seconds."""
+    key = os.environ.get(KEY_VARIABLES[spec.provider]) or "none"
+    settings: dict[str, Any] = {"model": spec.name, "max_retries": 0, "timeout": timeout, "base_url": base_url(spec)}
+    if spec.provider == "anthropic":
+        return AnthropicClient(**settings, api_key=key)
+    own = openai.DefaultAsyncHttpxClient()
+    return OpenAIClient(**settings, api_key=key, use_responses_api=False, http_async_client=own)
+
+
+def _message(result: ChatResult) -> AIMessage:
+    """The message of a result with its facts, as LangChain puts them together after a call."""
+    generation = result.generations[0]
+    message = generation.message
+    assert isinstance(message, AIMessage)
+    message.response_metadata |= {**(result.llm_output or {}), **(generation.generation_info or {})}
+    return message
