@@ -104,6 +104,9 @@ def transfer(
     run: Annotated[str | None, typer.Option(help="Name of the run; an unfinished one goes on.")] = None,
     budget: BudgetOption = None,
     prices: PricesOption = None,
+    serve: Annotated[
+        str | None, typer.Option(help="What runs local models: transformers, or vllm (a server of its own).")
+    ] = None,
     set_: Annotated[list[str] | None, typer.Option("--set", help="key=value, e.g. loop.rounds=3.")] = None,
     runs: RunsOption = RUNS,
 ) -> None:
@@ -120,7 +123,7 @@ def transfer(
         get_domain(domain)
         flags = dict(
             domain=domain, teacher=teacher, student=student, validators=validator, profile=profile,
-            problems=problems, approve=approve, seed=seed, **_money_flags(budget, prices),
+            problems=problems, approve=approve, seed=seed, serve=serve, **_money_flags(budget, prices),
         )  # fmt: skip
         config = build_config(flags, set_ or [])
         directory = _new_or_same(config, runs, run)

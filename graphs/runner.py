@@ -278,6 +278,7 @@ async def open_context(run: RunDirectory, config: RunConfig, events: Events) -> 
         domain.verifier(pinned) as verifier,
         Gateway.open(run.file("ledger.sqlite"), config) as gateway,
     ):
+        gateway.on_info = events.info
         if gateway.notice:
             events.info(gateway.notice)
         show_cost_live(gateway, config, events)

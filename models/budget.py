@@ -133,10 +133,15 @@ def exceeded(limits: Budget, spending: Spending) -> list[str]:
     return [n for n in names if allowed[n] is not None and getattr(spending, n) > allowed[n] * (1 + 1e-9)]
 
 
+def upper_tokens(messages: Iterable[Message], max_tokens: int = 0) -> int:
+    """The most tokens that a prompt can have, a byte being at most one, and its reply."""
+    texts = [message.content.encode("utf-8", "surrogatepass") for message in messages]
+    return CALL_OVERHEAD + sum(len(text) + MESSAGE_OVERHEAD for text in texts) + max_tokens
+
+
 def upper_estimate(prices: PriceTable, spec: ModelSpec, messages: Iterable[Message], max_tokens: int) -> Spending:
     """The most that one call can use. `unknown_costs` is 1 if the model's price is unknown."""
-    texts = [message.content.encode("utf-8", "surrogatepass") for message in messages]
-    prompt = CALL_OVERHEAD + sum(len(text) + MESSAGE_OVERHEAD for text in texts)
+    prompt = upper_tokens(messages)
     price = prices.price_of(spec)
     usd = price.upper_cost(prompt, max_tokens) if price else 0.0
     return Spending(calls=1, tokens=prompt + max_tokens, usd=usd, unknown_costs=0 if price else 1)

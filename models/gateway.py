@@ -17,18 +17,20 @@ import json
 import random
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from pathlib import Path
 
 from pydantic import Field
 
-from models.budget import Account, BudgetSpent, Spending, spent_before
+from models.budget import Account, BudgetSpent, Spending, spent_before, upper_tokens
 from models.calls import Caller, CallError, CallRefused, CallRequest, Reply
 from models.embedded import EmbeddedModelError
 from models.identity import IdentityError, model_identity
 from models.ledger import Call, Ledger
+from models.limits import Limiter, Limits
 from models.local_caller import LocalCaller
 from models.prices import PriceTable, load_prices
+from models.served import ServedCaller
 from models.spec import ModelSpec, SpecError, check_available, parse_spec
 from records.config import RunConfig
 from records.nouns import Completion, Record
@@ -83,26 +85,26 @@ class Usage(Record):
 
 
 class _Lane:
-    """Limits of one provider: calls in flight, and a pause that it asked for."""
+    """One provider: who calls it and, for one that is not local, its limits."""
 
-    def __init__(self, caller: Caller, limit: int | None) -> None:
+    def __init__(self, caller: Caller, limits: Limits | None) -> None:
         self.caller = caller
-        self._places = asyncio.Semaphore(limit) if limit else None
-        self._open_at = 0.0
+        self._limiter = Limiter(limits) if limits else None
 
-    def pause(self, seconds: float) -> None:
-        """Start no call for some seconds."""
-        self._open_at = max(self._open_at, time.monotonic() + seconds)
+    def place(self, tokens: int) -> AbstractAsyncContextManager[None]:
+        """One of the places for calls in flight, once it is its turn."""
+        return self._limiter.place(tokens) if self._limiter else nullcontext()
 
-    @asynccontextmanager
-    async def place(self) -> AsyncIterator[None]:
-        """One of the places for calls in flight, once the provider's pause is over."""
-        if self._places is None:
-            yield
-            return
-        async with self._places:
-            await asyncio.sleep(max(0.0, self._open_at - time.monotonic()))
-            yield
+    def failed(self, error: CallError) -> None:
+        """Fewer calls, or none for a while, where the provider asked for that."""
+        if self._limiter and (error.pushed_back or error.retry_after):
+            self._limiter.pushed_back(error.retry_after)
+
+    def succeeded(self, reply: Reply, tokens: int) -> None:
+        """A call of which `tokens` were expected went well."""
+        used = (reply.prompt_tokens, reply.completion_tokens)
+        if self._limiter:
+            self._limiter.succeeded(0 if None in used else tokens - sum(count or 0 for count in used))
 
 
 class Gateway:
@@ -112,12 +114,13 @@ class Gateway:
         self, ledger: Ledger, config: RunConfig, retry: RetryPolicy, prices: PriceTable, spent: Spending
     ) -> None:
         self.on_call: Callable[[Completion, CallRequest], None] | None = None
+        self.on_info: Callable[[str], None] | None = None
         self._ledger = ledger
         self._config = config
         self._retry = retry
         self._prices = prices
         self._account = Account(config.budget, prices, spent)
-        self._local = LocalCaller(config.batch_limit)
+        self._local: LocalCaller | ServedCaller = LocalCaller(config.batch_limit)
         self._lanes: dict[str, _Lane] = {}
         self._flying: dict[str, asyncio.Task[Completion]] = {}
         self._usage = Usage()
@@ -146,6 +149,8 @@ class Gateway:
         spent = spent_before(await ledger.paid_rows(), prices)
         gateway = cls(ledger, config, retry or RetryPolicy(), prices, spent)
         gateway._replay, gateway._callers = replay, callers
+        if config.serve == "vllm":
+            gateway._local = ServedCaller(Path(ledger_path).parent / "served", gateway._inform)
         try:
             yield gateway
         finally:
@@ -159,6 +164,8 @@ class Gateway:
                 return self._told(_failed("", problem, 0.0), request)
             # Files are hashed for a local model only.
             identity = await asyncio.to_thread(model_identity, spec) if spec.local else model_identity(spec)
+            if spec.local and self._config.serve != "transformers":
+                identity += f"@{self._config.serve}"  # other kernels round otherwise: other replies
         except (SpecError, IdentityError, EmbeddedModelError) as error:
             return self._told(_failed("", str(error), 0.0), request)
         key = call_key(spec, identity, request)
@@ -187,6 +194,10 @@ class Gateway:
     def notice(self) -> str:
         """What had to be done to the ledger when it was opened; "" if nothing."""
         return self._ledger.notice
+
+    def _inform(self, text: str) -> None:
+        if self.on_info is not None:
+            self.on_info(text)
 
     def _landed(self, key: str, task: asyncio.Task[Completion]) -> None:
         self._flying.pop(key, None)
@@ -241,18 +252,19 @@ class Gateway:
                     raise
                 self._check_patience(error)
                 wait = self._retry.wait(attempt, error)
-                if error.retry_after:
-                    lane.pause(error.retry_after)
+                lane.failed(error)
             await asyncio.sleep(wait)
         return await self._attempt(lane, spec, request, intent)
 
     async def _attempt(self, lane: _Lane, spec: ModelSpec, request: CallRequest, intent: Call) -> Reply:
         """One attempt. Room in the budget is held only while it is in flight, so that no one waits for a sleeper."""
-        async with lane.place(), self._account.reserved(spec, request) as reservation:
+        tokens = 0 if spec.local else upper_tokens(request.messages, request.max_tokens)
+        async with lane.place(tokens), self._account.reserved(spec, request) as reservation:
             await self._ledger.intend(intent)
             reply = await lane.caller.call(spec, request)
             self._account.settle(reservation, reply, self._cost(spec, reply))
-            return reply
+        lane.succeeded(reply, tokens)
+        return reply
 
     def _check_patience(self, error: CallError) -> None:
         if (error.retry_after or 0.0) > self._retry.patience:
@@ -263,8 +275,16 @@ class Gateway:
     def _lane(self, spec: ModelSpec) -> _Lane:
         name = spec.provider + (f"@{spec.url}" if spec.url else "")
         if name not in self._lanes:
-            self._lanes[name] = _Lane(self._caller(spec), None if spec.local else self._config.concurrency)
+            self._lanes[name] = _Lane(self._caller(spec), None if spec.local else self._limits())
         return self._lanes[name]
+
+    def _limits(self) -> Limits:
+        config = self._config
+        return Limits(
+            concurrency=config.concurrency,
+            requests_per_minute=config.requests_per_minute,
+            tokens_per_minute=config.tokens_per_minute,
+        )
 
     def _caller(self, spec: ModelSpec) -> Caller:
         if self._callers is not None:

@@ -189,22 +189,30 @@ def call_error(spec: ModelSpec, error: Exception) -> CallError:
     text = _shown(str(error) or type(error).__name__)
     if _is_web_page(error):
         failed = isinstance(status, int) and status >= 500
-        return CallError(_web_page_line(spec, status), failed, _retry_after(error), failed and status in _PUSHED_BACK)
+        busy = failed and status in _PUSHED_BACK
+        return CallError(_web_page_line(spec, status), failed, _retry_after(error), pushed_back=busy)
     if isinstance(status, int) and status >= 400:
         return _status_error(spec, status, error, text)
     name = type(error).__name__
     if re.search("Timeout|Connect|Transport|Protocol|Read|Write|Network", name):
-        return CallError(f"no answer from '{spec}' at {base_url(spec)} ({name}): {text}", retry=True)
+        line = f"no answer from '{spec}' at {base_url(spec)} ({name}): {text}"
+        return CallError(line, retry=True, charged=not _never_sent(error))
     if isinstance(error, ValueError | TypeError | KeyError | IndexError | AttributeError):
-        return CallError(f"'{spec}' sent a reply that cannot be read: {name}: {text}")
+        return CallError(f"'{spec}' sent a reply that cannot be read: {name}: {text}", charged=True)
     return CallError(f"call of '{spec}' failed ({name}): {text}")
+
+
+def _never_sent(error: Exception) -> bool:
+    """Whether no connection came about, so that the provider cannot have worked."""
+    causes = (error, error.__cause__, error.__context__)
+    return any("ConnectError" in type(cause).__name__ or "ConnectTimeout" in type(cause).__name__ for cause in causes)
 
 
 def _status_error(spec: ModelSpec, status: int, error: Exception, text: str) -> CallError:
     spent = getattr(error, "code", None) == "insufficient_quota"  # a 429 that waiting does not heal
     retry = (status in RETRIED or status >= 500) and not spent
     line = f"'{spec}' answered HTTP {status}: {text}{_advice(spec, status, spent)}"
-    return CallError(line, retry, _retry_after(error), retry and status in _PUSHED_BACK)
+    return CallError(line, retry, _retry_after(error), pushed_back=retry and status in _PUSHED_BACK)
 
 
 def _advice(spec: ModelSpec, status: int, spent: bool) -> str:

@@ -84,10 +84,14 @@ class RunConfig(Record):
     sandbox_tier: Literal["auto", "docker", "jail"] = "auto"
     sandbox_slots: int = Field(2, ge=1)
     concurrency: int = Field(8, ge=1, description="calls in flight per API provider")
+    requests_per_minute: float | None = Field(None, gt=0, description="per API provider")
+    tokens_per_minute: float | None = Field(None, gt=0, description="per API provider, prompts and replies")
     call_timeout: float = Field(120.0, gt=0, description="seconds per API call")
+    serve: Literal["transformers", "vllm"] = "transformers"  # what runs local models
     batch_limit: int = Field(64, ge=1, description="rows per local generation batch")
     budget: Budget = Budget()
     prices: str | None = Field(None, description="file of the user's own prices, over the shipped table")
 
 
-FREE_SETTINGS = ("budget", "prices")  # may change when a run is resumed: they decide nothing of its results
+# May change when a run is resumed: they decide nothing of its results.
+FREE_SETTINGS = ("budget", "prices", "requests_per_minute", "tokens_per_minute")
