@@ -27,6 +27,7 @@ from domains import DOMAINS, get_domain
 from domains.base import DomainError
 from graphs.approval import Answer
 from graphs.context import StageError
+from graphs.replay import COMPARED, differing, is_replay
 from graphs.runner import (
     Outcome,
     Stopped,
@@ -36,6 +37,7 @@ from graphs.runner import (
     list_runs,
     open_run,
     refuse_difference,
+    replay_run,
     where_it_stands,
     work,
 )
@@ -107,6 +109,9 @@ def transfer(
     run: Annotated[str | None, typer.Option(help="Name of the run; an unfinished one goes on.")] = None,
     budget: BudgetOption = None,
     prices: PricesOption = None,
+    replay: Annotated[
+        str | None, typer.Option(metavar="RUN", help="Do a complete run again from its ledger, without any model.")
+    ] = None,
     set_: Annotated[list[str] | None, typer.Option("--set", help="key=value, e.g. loop.rounds=3.")] = None,
     runs: RunsOption = RUNS,
 ) -> None:
@@ -116,6 +121,9 @@ def transfer(
     openai:NAME, vllm:NAME@URL. Without a key the teacher is a scripted oracle.
     """
     if context.invoked_subcommand:
+        return
+    if replay is not None:
+        _replay(context, replay, runs, run)
         return
     with friendly():
         if domain is None:
@@ -128,6 +136,21 @@ def transfer(
         config = build_config(flags, set_ or [])
         directory = _new_or_same(config, runs, run)
     go_on(directory, config)
+
+
+def _replay(context: typer.Context, source: str, runs: Path, run_id: str | None) -> None:
+    """Replay a run and compare the results; exit code 1 if they differ."""
+    with friendly():
+        given = {name for name in context.params if _on_command_line(context, name)} - {"replay", "run", "runs"}
+        if given:
+            raise SettingsError(f"--replay takes its settings from the run; leave out --{min(given).strip('_')}")
+        directory, config = replay_run(open_run(runs, _last(source, runs))[0], runs, run_id)
+    go_on(directory, config)
+
+
+def _on_command_line(context: typer.Context, name: str) -> bool:
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
 
 
 def _money_flags(budget: float | None, prices: Path | None) -> dict[str, Any]:
@@ -162,7 +185,7 @@ def go_on(run: RunDirectory, config: RunConfig, answer: Answer | None = None) ->
         return review.ask(console, run, payload) if _interactive() else None
 
     with friendly(run):
-        if not (run.path / "problems.jsonl").exists():
+        if not (run.path / "problems.jsonl").exists() and not is_replay(run):
             show_preflight(console, config)
         try:
             outcome = asyncio.run(work(run, config, events, reviewer))
@@ -185,6 +208,16 @@ def _say_outcome(run: RunDirectory, outcome: Outcome) -> None:
     from console.show import show_summary
 
     show_summary(console, run, outcome.summary)
+    with friendly():
+        if is_replay(run):
+            _say_replayed(run)
+
+
+def _say_replayed(run: RunDirectory) -> None:
+    different = differing(run)
+    if different:
+        raise RunError(f"the replay has another result than its source: {', '.join(different)} differ")
+    console.print(f"Replayed without a model: {' and '.join(COMPARED)} are the source's, byte for byte.")
 
 
 def _say_stopped(run: RunDirectory, outcome: Stopped) -> NoReturn:

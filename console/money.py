@@ -21,7 +21,7 @@ def show_preflight(console: Console, config: RunConfig) -> None:
         return
     table = Table(title="Before the first paid call: at least – at most", title_justify="left", box=box.SIMPLE_HEAD)
     for column in ("stage", "agent", "model"):
-        table.add_column(column)
+        table.add_column(column, overflow="fold")
     for column in ("calls", "prompt tokens", "reply tokens", "US dollars"):
         table.add_column(column, justify="right", no_wrap=True)
     for part in parts:

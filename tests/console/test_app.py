@@ -52,7 +52,14 @@ def test_missing_key_names_the_variable_and_a_spec_that_needs_none(
 
 
 @pytest.mark.parametrize(
-    "command", [["show", "nothing"], ["resume", "nothing"], ["cost", "nothing"], ["approve", "last"], ["export", "nothing", "--calls", "c.jsonl"]]
+    "command",
+    [
+        ["show", "nothing"],
+        ["resume", "nothing"],
+        ["cost", "nothing"],
+        ["approve", "last"],
+        ["export", "nothing", "--calls", "c.jsonl"],
+    ],
 )
 def test_unknown_run_lists_the_runs(tmp_path: Path, command: list[str]) -> None:
     code, printed = call(tmp_path, *command)
