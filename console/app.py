@@ -1,4 +1,4 @@
-"""The commands: run a transfer, resume, list, show, approve, cost.
+"""The commands: run a transfer, resume, list, show, approve, cost, export.
 
 Exit codes: 0 for a run that ended or waits for a decision, 1 for an error that a resume may mend,
 2 for bad input, 3 for a run that its budget has stopped, 130 for an interrupt.
@@ -20,12 +20,14 @@ from rich.console import Console
 
 from agents.teacher import TeacherError
 from console import review
+from console.money import show_preflight
 from console.progress import make_events
 from console.text import safe
 from domains import DOMAINS, get_domain
 from domains.base import DomainError
 from graphs.approval import Answer
 from graphs.context import StageError
+from graphs.replay import COMPARED, differing, is_replay
 from graphs.runner import (
     Outcome,
     Stopped,
@@ -35,11 +37,13 @@ from graphs.runner import (
     list_runs,
     open_run,
     refuse_difference,
+    replay_run,
     where_it_stands,
     work,
 )
 from graphs.settings import SettingsError, build_config, merged
 from models.embedded import EmbeddedModelError
+from models.export import FORMATS, ExportError, write_batch, write_calls
 from models.gateway import CallRefused
 from models.ledger import LedgerError
 from models.prices import PriceError
@@ -52,6 +56,7 @@ from sandbox import SandboxError
 PROGRAM = "python -m graphs.transfer"
 BAD_INPUT = 2
 BUDGET_SPENT = 3
+NO_ROOM_OR_RIGHTS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EISDIR, errno.ENOTDIR)
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
 console = Console(highlight=False, width=None if sys.stdout.isatty() else 110)
@@ -71,14 +76,14 @@ def friendly(run: RunDirectory | None = None) -> Iterator[None]:
     """Turn the errors that we know into one line and the way on; exit code 2 for bad input, 1 else."""
     try:
         yield
-    except (SettingsError, SpecError, DomainError, RunError, PromptError, PriceError) as error:
+    except (SettingsError, SpecError, DomainError, RunError, PromptError, PriceError, ExportError) as error:
         _fail(str(error), BAD_INPUT, run)
     except (StageError, SandboxError, TeacherError, LedgerError, EmbeddedModelError, CallRefused) as error:
         _fail(str(error), 1, run)
     except KeyboardInterrupt:
         _fail("interrupted", 130, run)
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
+        if error.errno not in NO_ROOM_OR_RIGHTS:
             raise
         _fail(f"{error.strerror}: {error.filename or 'the run directory'}. Make room or rights, then resume.", 1, run)
 
@@ -107,6 +112,9 @@ def transfer(
     serve: Annotated[
         str | None, typer.Option(help="What runs local models: transformers, or vllm (a server of its own).")
     ] = None,
+    replay: Annotated[
+        str | None, typer.Option(metavar="RUN", help="Do a complete run again from its ledger, without any model.")
+    ] = None,
     set_: Annotated[list[str] | None, typer.Option("--set", help="key=value, e.g. loop.rounds=3.")] = None,
     runs: RunsOption = RUNS,
 ) -> None:
@@ -116,6 +124,9 @@ def transfer(
     openai:NAME, vllm:NAME@URL. Without a key the teacher is a scripted oracle.
     """
     if context.invoked_subcommand:
+        return
+    if replay is not None:
+        _replay(context, replay, runs, run)
         return
     with friendly():
         if domain is None:
@@ -128,6 +139,21 @@ def transfer(
         config = build_config(flags, set_ or [])
         directory = _new_or_same(config, runs, run)
     go_on(directory, config)
+
+
+def _replay(context: typer.Context, source: str, runs: Path, run_id: str | None) -> None:
+    """Replay a run and compare the results; exit code 1 if they differ."""
+    with friendly():
+        given = {name for name in context.params if _on_command_line(context, name)} - {"replay", "run", "runs"}
+        if given:
+            raise SettingsError(f"--replay takes its settings from the run; leave out --{min(given).strip('_')}")
+        directory, config = replay_run(open_run(runs, _last(source, runs))[0], runs, run_id)
+    go_on(directory, config)
+
+
+def _on_command_line(context: typer.Context, name: str) -> bool:
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
 
 
 def _money_flags(budget: float | None, prices: Path | None) -> dict[str, Any]:
@@ -162,6 +188,8 @@ def go_on(run: RunDirectory, config: RunConfig, answer: Answer | None = None) ->
         return review.ask(console, run, payload) if _interactive() else None
 
     with friendly(run):
+        if not (run.path / "problems.jsonl").exists() and not is_replay(run):
+            show_preflight(console, config)
         try:
             outcome = asyncio.run(work(run, config, events, reviewer))
         finally:
@@ -183,6 +211,16 @@ def _say_outcome(run: RunDirectory, outcome: Outcome) -> None:
     from console.show import show_summary
 
     show_summary(console, run, outcome.summary)
+    with friendly():
+        if is_replay(run):
+            _say_replayed(run)
+
+
+def _say_replayed(run: RunDirectory) -> None:
+    different = differing(run)
+    if different:
+        raise RunError(f"the replay has another result than its source: {', '.join(different)} differ")
+    console.print(f"Replayed without a model: {' and '.join(COMPARED)} are the source's, byte for byte.")
 
 
 def _say_stopped(run: RunDirectory, outcome: Stopped) -> NoReturn:
@@ -311,6 +349,32 @@ def cost(run: RunArgument, runs: RunsOption = RUNS) -> None:
     with friendly():
         directory, _ = open_run(runs, _last(run, runs))
         show_cost(console, directory)
+
+
+@app.command()
+def export(
+    run: RunArgument,
+    calls: Annotated[Path | None, typer.Option(help="JSONL file for all calls with prompts and replies.")] = None,
+    batch_file: Annotated[Path | None, typer.Option(help="JSONL file for the requests in a batch's form.")] = None,
+    format_: Annotated[str | None, typer.Option("--format", help=f"Of the batch file: {', '.join(FORMATS)}.")] = None,
+    runs: RunsOption = RUNS,
+) -> None:
+    """Write a run's model calls to a file, as they were or as a provider's batch takes them."""
+    with friendly():
+        directory, _ = open_run(runs, _last(run, runs))
+        if calls is None and batch_file is None:
+            raise SettingsError("say what to write: --calls FILE.jsonl, or --batch-file FILE.jsonl --format FORMAT")
+        if (batch_file is None) != (format_ is None):
+            raise SettingsError(f"--batch-file and --format belong together; formats: {', '.join(FORMATS)}")
+        ledger = directory.path / "ledger.sqlite"
+        if calls is not None:
+            _say_written(write_calls(ledger, calls), "calls", calls)
+        if batch_file is not None:
+            _say_written(write_batch(ledger, batch_file, format_ or ""), "requests", batch_file)
+
+
+def _say_written(count: int, what: str, file: Path) -> None:
+    console.print(f"{count:,} {what} in {safe(str(file))}", soft_wrap=True)
 
 
 def _last(name: str, runs: Path) -> str:

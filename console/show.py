@@ -177,7 +177,7 @@ def show_calls(console: Console, run: RunDirectory, limit: int) -> None:
     for call in calls[-limit:]:
         cost = "unknown" if call["cost"] is None else f"${call['cost']:.4f}"
         tokens = f"{call['prompt_tokens']} + {call['completion_tokens']} tokens"
-        head = f"{call['stage']} {call['agent']} {short_model(run, call['model'])}: {call['status']}, {tokens}, {cost}"
+        head = f"{call['stage']} {call['agent']} {short_model(call['model'])}: {call['status']}, {tokens}, {cost}"
         console.rule(safe(head), align="left")
         for message in call["messages"]:
             console.print(f"[cyan]{safe(message['role'])}[/cyan] {safe(message['content'], 400)}")

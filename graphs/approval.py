@@ -36,6 +36,7 @@ def review(state: TransferState) -> dict[str, Any]:
     """Stop until somebody answers."""
     answer = interrupt(
         {
+            "review": state.get("reviews", 0) + 1,
             "strategy_hash": state["current"],
             "draft_hash": state["draft"],
             "verdicts": state.get("verdicts", {}),
@@ -106,6 +107,7 @@ def _edited(context: RunContext, state: TransferState, answer: Answer, reviews: 
 
 
 def _record(context: RunContext, answer: Answer, approved: str | None, reviews: int) -> None:
+    before = context.decided.get(f"decision-{reviews}")
     decision = Decision(
         id=f"decision-{reviews}",
         action=answer.action,
@@ -113,7 +115,7 @@ def _record(context: RunContext, answer: Answer, approved: str | None, reviews: 
         approved_hash=approved,
         who=answer.who,
         reason=answer.reason,
-        time=datetime.now(UTC).isoformat(timespec="seconds"),
+        time=before.time if before else datetime.now(UTC).isoformat(timespec="seconds"),
         text=answer.text,
     )
     context.run.append("decisions.jsonl", [decision])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -9,6 +10,7 @@ from agents.teacher import Teacher
 from domains.base import Domain, Verifier
 from models.gateway import Gateway
 from records.config import RunConfig
+from records.nouns import Decision
 from records.rundir import RunDirectory
 from records.splits import ProblemSet
 
@@ -66,6 +68,7 @@ class RunContext:
     gateway: Gateway
     teacher: Teacher
     events: Events = field(default_factory=Silent)
+    decided: Mapping[str, Decision] = field(default_factory=dict)  # in a replay, the source's decisions by id
     _problems: ProblemSet | None = None
 
     @property

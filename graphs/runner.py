@@ -9,9 +9,9 @@ A run whose budget is used up stops with a partial report that says so, and can 
 from __future__ import annotations
 
 import importlib.metadata
+import itertools
 import platform
 import random
-import shutil
 import subprocess
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -36,6 +36,7 @@ from graphs.approval import Answer
 from graphs.build import transfer_builder
 from graphs.context import Events, RunContext, Silent, StageError
 from graphs.money import check_prices, show_cost_live
+from graphs.replay import copy_finished, decided, is_replay, recorded_answer, start_replay
 from graphs.state import TransferState
 from graphs.usage import usage_rows
 from models.budget import BudgetSpent
@@ -198,12 +199,24 @@ def fork_run(old: RunDirectory, config: RunConfig, runs: Path, run_id: str) -> R
     An adapter is only used again if its dataset and settings are the new run's: the trainer checks.
     """
     run = create_run(config, runs, run_id)
-    for file in old.path.glob("ledger.sqlite*"):
-        shutil.copy2(file, run.path / file.name)
-    for done in old.path.glob("adapters/*/done.json"):
-        unneeded = shutil.ignore_patterns("job.json", "lock", "checkpoints")
-        shutil.copytree(done.parent, run.path / "adapters" / done.parent.name, ignore=unneeded)
+    copy_finished(old, run)
     return run
+
+
+def replay_run(source: RunDirectory, runs: Path, run_id: str | None = None) -> tuple[RunDirectory, RunConfig]:
+    """A new run that does a complete one again from its ledger, without a provider; `work` on it as on any.
+
+    Raises RunError if the source cannot be replayed or the name is taken.
+    """
+    run = RunDirectory(runs / _safe_name(run_id or _free_name(runs, f"{source.id}-replay")))
+    if run.path.exists():
+        raise RunError(f"run '{run.id}' exists; choose another --run name")
+    return run, start_replay(source, run, graph_fingerprint())
+
+
+def _free_name(runs: Path, stem: str) -> str:
+    names = itertools.chain([stem], (f"{stem}-{number}" for number in itertools.count(2)))
+    return next(name for name in names if not (runs / name).exists())
 
 
 async def work(
@@ -220,6 +233,7 @@ async def work(
         check_prices(config)
         _keep_free_settings(run, config)
         (run.path / STOPPED).unlink(missing_ok=True)
+        reviewer = recorded_answer if is_replay(run) else reviewer
         try:
             async with open_context(run, config, events or Silent()) as context, _checkpointer(run) as saver:
                 return await _drive(context, saver, reviewer)
@@ -276,12 +290,13 @@ async def open_context(run: RunDirectory, config: RunConfig, events: Events) -> 
     pinned = config.model_copy(update={"sandbox_tier": record["tier"] or config.sandbox_tier})
     async with (
         domain.verifier(pinned) as verifier,
-        Gateway.open(run.file("ledger.sqlite"), config) as gateway,
+        Gateway.open(run.file("ledger.sqlite"), config, replay=is_replay(run)) as gateway,
     ):
         gateway.on_info = events.info
         if gateway.notice:
             events.info(gateway.notice)
-        show_cost_live(gateway, config, events)
+        if not is_replay(run):
+            show_cost_live(gateway, config, events)
         teacher = make_teacher(config, domain, gateway)
         record["tier"] = verifier.tier
         record["models"]["teacher"] = {
@@ -291,8 +306,9 @@ async def open_context(run: RunDirectory, config: RunConfig, events: Events) -> 
         }
         run.write_json("run.json", record)
         yield RunContext(
-            run=run, config=config, domain=domain, verifier=verifier, gateway=gateway, teacher=teacher, events=events
-        )
+            run=run, config=config, domain=domain, verifier=verifier, gateway=gateway, teacher=teacher, events=events,
+            decided=decided(run),
+        )  # fmt: skip
 
 
 def make_teacher(config: RunConfig, domain: Domain, gateway: Gateway) -> Teacher:

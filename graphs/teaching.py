@@ -15,6 +15,7 @@ from evaluation.report import write_report
 from graphs.attempts import Job, attempt_all, evaluation_row, share_passed
 from graphs.context import RunContext, StageError
 from graphs.preparation import evaluation_problems
+from graphs.replay import is_replay, reuse_adapter
 from graphs.state import TransferState
 from graphs.strategies import load_strategy
 from graphs.trainer_job import adapter_directory, train
@@ -105,7 +106,10 @@ async def train_arm(state: TransferState, runtime: Runtime[RunContext]) -> dict[
     arm, seed = _untrained(state, context)[0]
     context.gateway.release_local()
     context.events.stage(f"Training {arm}" + (f", seed {seed}" if context.config.training_seeds > 1 else ""))
-    await train(context.run, arm, seed, _progress(context))
+    if is_replay(context.run):
+        reuse_adapter(context.run, arm, seed)
+    else:
+        await train(context.run, arm, seed, _progress(context))
     return {"trained": [*state["trained"], f"{arm}-seed{seed}"]}
 
 

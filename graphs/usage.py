@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from models.ledger import CostRow, read_costs
@@ -24,7 +25,7 @@ def _row(run: RunDirectory, cost: CostRow) -> dict[str, Any]:
     return {
         "stage": stage,
         "agent": agent,
-        "model": short_model(run, model),
+        "model": short_model(model),
         "calls": cost.calls,
         "failed": cost.failed,
         "prompt_tokens": cost.prompt_tokens,
@@ -37,6 +38,6 @@ def _row(run: RunDirectory, cost: CostRow) -> dict[str, Any]:
     }
 
 
-def short_model(run: RunDirectory, model: str) -> str:
-    """A model spec without the path of this run's adapters."""
-    return model.replace(f"{run.path.resolve()}/adapters/", "")
+def short_model(model: str) -> str:
+    """A model spec without the path of a run's adapters: this run's, or that of the run whose calls it reuses."""
+    return re.sub(r"\+/.*/adapters/", "+", model)

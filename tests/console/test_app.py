@@ -28,6 +28,9 @@ def call(runs: Path, *arguments: str) -> tuple[int, str]:
         (["--domain", "python", "--approve", "maybe"], ["maybe", "ask", "gate", "always", "never"]),
         (["--domain", "python", "--set", "loop.round=2"], ["unknown setting", "rounds"]),
         (["--domain", "python", "--run", "../escape"], ["run name"]),
+        (["--domain", "python", "--budget", "-1"], ["--budget", "-1"]),
+        (["--domain", "python", "--set", "budget.dollars=2"], ["unknown setting", "usd, tokens, calls"]),
+        (["--domain", "python", "--prices", "/none.toml"], ["price table /none.toml", "cannot be read"]),
     ],
 )
 def test_bad_flag_lists_what_there_is(tmp_path: Path, arguments: list[str], words: list[str]) -> None:
@@ -49,7 +52,14 @@ def test_missing_key_names_the_variable_and_a_spec_that_needs_none(
 
 
 @pytest.mark.parametrize(
-    "command", [["show", "nothing"], ["resume", "nothing"], ["cost", "nothing"], ["approve", "last"]]
+    "command",
+    [
+        ["show", "nothing"],
+        ["resume", "nothing"],
+        ["cost", "nothing"],
+        ["approve", "last"],
+        ["export", "nothing", "--calls", "c.jsonl"],
+    ],
 )
 def test_unknown_run_lists_the_runs(tmp_path: Path, command: list[str]) -> None:
     code, printed = call(tmp_path, *command)

@@ -1,0 +1,49 @@
+"""The estimate before a run that costs money, as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from console.text import safe
+from graphs.preflight import Part, Range, preflight
+from models.budget import budget_line, money
+from records.config import RunConfig
+
+
+def show_preflight(console: Console, config: RunConfig) -> None:
+    """Calls, tokens and dollars by stage and model, with the budget beside; nothing for a free run."""
+    parts = preflight(config)
+    if not parts:
+        return
+    table = Table(title="Before the first paid call: at least – at most", title_justify="left", box=box.SIMPLE_HEAD)
+    for column in ("stage", "agent", "model"):
+        table.add_column(column, overflow="fold")
+    for column in ("calls", "prompt tokens", "reply tokens", "US dollars"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for part in parts:
+        table.add_row(safe(part.stage), safe(part.agent), safe(part.model), *_cells([part]))
+    table.add_row("[bold]total[/bold]", "", "", *_cells(parts))
+    console.print(table)
+    limit = budget_line(config.budget)
+    console.print(f"Budget: {limit or 'none; give one with --budget DOLLARS'}")
+
+
+def _cells(parts: Sequence[Part]) -> list[str]:
+    counts = [_sum([part.calls for part in parts]), _sum([part.prompt_tokens for part in parts])]
+    counts.append(_sum([part.reply_tokens for part in parts]))
+    known = [part.usd for part in parts if part.usd is not None]
+    dollars = _span(_sum(known), money) if len(known) == len(parts) else "unknown"
+    return [*(_span(values, lambda value: f"{value:,.0f}") for values in counts), dollars]
+
+
+def _sum(values: Sequence[Range]) -> Range:
+    return sum(low for low, _ in values), sum(high for _, high in values)
+
+
+def _span(values: Range, words: Callable[[float], str]) -> str:
+    low, high = map(words, values)
+    return low if low == high else f"{low} – {high}"

@@ -1,0 +1,142 @@
+"""How many paid calls a run will make and what they may cost, said before the first one.
+
+Guaranteed: the upper ends count every call that the configuration allows (all tries, all rounds, all
+repairs of a malformed reply) but not those of a strategy that a reviewer edits and has measured again.
+Not guaranteed: the lower ends, which take short replies and no repetition for granted; and token counts,
+which are made from characters, as every model has another tokenizer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from agents.arms import STRATEGY_ARMS
+from agents.playbook import MAX_TOKENS as STRATEGY_TOKENS
+from agents.teacher import JOURNAL_CHARS, MATERIAL_CHARS, WRITING_TOKENS
+from domains import get_domain
+from graphs.money import paid_models
+from graphs.teaching import MAX_SAMPLES
+from models.prices import Price, PriceTable, load_prices
+from models.spec import ModelSpec
+from records.config import RunConfig
+from records.nouns import Problem
+from records.splits import ProblemSet
+
+TOKENS_PER_CHARACTER = (0.2, 0.4)  # English prose to code and markup
+SHORT_REPLY = 0.1  # of the reply budget
+TEMPLATE_CHARS = 4_000  # instructions of the teacher's own prompts
+
+Range = tuple[float, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """The calls of one stage to one model, each figure as (low, high). `usd` is None if no price is known."""
+
+    stage: str
+    agent: str
+    model: str
+    calls: Range
+    prompt_tokens: Range
+    reply_tokens: Range
+    usd: Range | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Calls:
+    """How often, with how long a prompt (characters), and with how many tokens to reply in at most."""
+
+    stage: str
+    agent: str
+    calls: Range
+    prompt_chars: Range
+    max_tokens: int
+    context: Range = (0, 0)  # tokens of a strategy
+
+
+def preflight(config: RunConfig) -> list[Part]:
+    """The paid calls of a run by stage and model; empty if all its models are free.
+
+    Raises DomainError for problems that cannot be loaded, PriceError for a bad price table.
+    """
+    paid = paid_models(config)
+    if not paid:
+        return []
+    domain = get_domain(config.domain)
+    problems = ProblemSet(domain.load(config.problems, config.sizes, config.seed), config.sizes.gate)
+    reply = config.decoding.max_tokens or domain.reply_tokens
+    prices = load_prices(config.prices)
+    parts = []
+    for role, spec in paid:
+        calls = _teacher(config, problems, reply) if role == "teacher" else _validator(problems, reply)
+        parts += [_part(prices, spec, entry) for entry in calls]
+    return parts
+
+
+def _teacher(config: RunConfig, problems: ProblemSet, reply: int) -> Iterator[_Calls]:
+    loop, train = config.loop, problems.open("train", "curator")
+    held_out = [*problems.open("test", "evaluator"), *problems.open("ood", "evaluator")]
+    gate = problems.open("validation", "gate")
+    strategy = (0, STRATEGY_TOKENS)
+    batch = loop.rounds * min(loop.batch, len(train)) * loop.attempts
+    tries = MAX_SAMPLES * (2 if "lora_distilled" in config.student_arms else 1)
+    yield _solving("baseline", "teacher", held_out, (1, 1), reply)
+    yield _writing("draft", (1, 2), TEMPLATE_CHARS + MATERIAL_CHARS)
+    yield _solving("lrl", "teacher", train, (batch / len(train), batch / len(train)), reply, strategy)
+    yield _writing("reflect", (loop.rounds, 2 * loop.rounds), TEMPLATE_CHARS + MATERIAL_CHARS)
+    yield _writing("propose", (0, 2 * loop.rounds), TEMPLATE_CHARS + JOURNAL_CHARS)
+    yield _solving("gate", "gate", gate, (0, loop.rounds + 1 if loop.rounds else 0), reply, strategy)
+    yield _writing("distill", (1, 2), TEMPLATE_CHARS)
+    yield _solving("curation", "teacher", train, (1, tries), reply, strategy if tries > MAX_SAMPLES else (0, 0))
+
+
+def _validator(problems: ProblemSet, reply: int) -> Iterator[_Calls]:
+    arms = len(STRATEGY_ARMS)
+    shown = problems.open("validation", "validator")
+    yield _solving("validation", "validator", shown, (arms, arms), reply, (0, STRATEGY_TOKENS))
+
+
+def _solving(
+    stage: str, agent: str, problems: Sequence[Problem], times: Range, reply: int, context: Range = (0, 0)
+) -> _Calls:
+    """Each problem so many times."""
+    count = len(problems)
+    mean = sum(len(problem.prompt) for problem in problems) / max(1, count)
+    calls = (times[0] * count, times[1] * count)
+    return _Calls(stage=stage, agent=agent, calls=calls, prompt_chars=(mean, mean), max_tokens=reply, context=context)
+
+
+def _writing(stage: str, calls: Range, most_chars: int) -> _Calls:
+    return _Calls(
+        stage=stage,
+        agent="teacher",
+        calls=calls,
+        prompt_chars=(TEMPLATE_CHARS / 2, most_chars),
+        max_tokens=WRITING_TOKENS,
+        context=(0, STRATEGY_TOKENS),
+    )
+
+
+def _part(prices: PriceTable, spec: ModelSpec, entry: _Calls) -> Part:
+    low, high = TOKENS_PER_CHARACTER
+    prompt = (
+        entry.calls[0] * (entry.prompt_chars[0] * low + entry.context[0]),
+        entry.calls[1] * (entry.prompt_chars[1] * high + entry.context[1]),
+    )
+    reply = (entry.calls[0] * entry.max_tokens * SHORT_REPLY, entry.calls[1] * entry.max_tokens)
+    price = prices.price_of(spec)
+    return Part(
+        stage=entry.stage,
+        agent=entry.agent,
+        model=str(spec),
+        calls=entry.calls,
+        prompt_tokens=prompt,
+        reply_tokens=reply,
+        usd=_usd(price, prompt, reply) if price else None,
+    )
+
+
+def _usd(price: Price, prompt: Range, reply: Range) -> Range:
+    low, high = (round(prompt[0]), round(reply[0])), (round(prompt[1]), round(reply[1]))
+    return price.cost(*low), price.upper_cost(*high)
