@@ -74,12 +74,12 @@ class OpenAIClient(ChatOpenAI):
         if isinstance(response, str):
             raise NotJsonError(response)
         result = super()._create_chat_result(response, generation_info)
-        raw = response if isinstance(response, dict) else response.model_dump(warnings=False)
-        for generation, choice in zip(result.generations, raw["choices"], strict=True):
+        choices = response["choices"] if isinstance(response, dict) else response.choices
+        for generation, choice in zip(result.generations, choices, strict=True):
+            message = choice["message"] if isinstance(choice, dict) else dict(choice.message)
             # vLLM calls it `reasoning` now, it and most others called it `reasoning_content`.
-            for name in ("reasoning_content", "reasoning", "refusal"):
-                if value := choice["message"].get(name):
-                    generation.message.additional_kwargs[name] = value
+            said = {name: message[name] for name in ("reasoning_content", "reasoning", "refusal") if message.get(name)}
+            generation.message.additional_kwargs |= said
         return result
 
     def body(self, turns: Turns, **settings: Any) -> dict[str, Any]:
