@@ -64,7 +64,7 @@ errors = Console(stderr=True, highlight=False)
 
 RunsOption = Annotated[Path, typer.Option("--runs", envvar="LRL_RUNS", help="Folder that holds the runs.")]
 RunArgument = Annotated[str, typer.Argument(help="Name of the run, or `last`.", metavar="RUN")]
-BudgetOption = Annotated[float | None, typer.Option("--budget", help="US dollars that the run may cost.", min=0)]
+BudgetOption = Annotated[float | None, typer.Option("--budget", help="US dollars that the run may cost.")]
 PricesOption = Annotated[
     Path | None, typer.Option("--prices", envvar="LRL_PRICES", help="TOML file of prices, over models/prices.toml.")
 ]
@@ -187,7 +187,7 @@ def go_on(run: RunDirectory, config: RunConfig, answer: Answer | None = None) ->
             return ready
         return review.ask(console, run, payload) if _interactive() else None
 
-    with friendly(run):
+    with friendly(None if is_replay(run) else run):
         if not (run.path / "problems.jsonl").exists() and not is_replay(run):
             show_preflight(console, config)
         try:

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from console.text import safe
 from graphs.preflight import Part, Range, preflight
-from models.budget import budget_line, money
+from models.budget import Spending, budget_line, exceeded, money
 from records.config import RunConfig
 
 
@@ -30,6 +30,15 @@ def show_preflight(console: Console, config: RunConfig) -> None:
     console.print(table)
     limit = budget_line(config.budget)
     console.print(f"Budget: {limit or 'none; give one with --budget DOLLARS'}")
+    if exceeded(config.budget, _least(parts)):
+        console.print("[yellow]The budget is below the estimate's lower end: the run will stop early.[/yellow]")
+
+
+def _least(parts: Sequence[Part]) -> Spending:
+    """What the run uses at least."""
+    tokens = sum(part.prompt_tokens[0] + part.reply_tokens[0] for part in parts)
+    usd = sum(part.usd[0] for part in parts if part.usd)
+    return Spending(calls=round(sum(part.calls[0] for part in parts)), tokens=round(tokens), usd=usd)
 
 
 def _cells(parts: Sequence[Part]) -> list[str]:

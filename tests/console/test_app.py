@@ -28,7 +28,7 @@ def call(runs: Path, *arguments: str) -> tuple[int, str]:
         (["--domain", "python", "--approve", "maybe"], ["maybe", "ask", "gate", "always", "never"]),
         (["--domain", "python", "--set", "loop.round=2"], ["unknown setting", "rounds"]),
         (["--domain", "python", "--run", "../escape"], ["run name"]),
-        (["--domain", "python", "--budget", "-1"], ["--budget", "-1"]),
+        (["--domain", "python", "--budget", "-1"], ["budget.usd", "-1"]),
         (["--domain", "python", "--set", "budget.dollars=2"], ["unknown setting", "usd, tokens, calls"]),
         (["--domain", "python", "--prices", "/none.toml"], ["price table /none.toml", "cannot be read"]),
     ],

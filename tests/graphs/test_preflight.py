@@ -58,6 +58,8 @@ def printed(settings: RunConfig) -> str:
 def test_table_names_total_and_budget_and_leaves_unknown_costs_unknown() -> None:
     text = printed(config(teacher="anthropic:claude-haiku-4-5", budget={"usd": 5, "calls": 70}))
     assert "Budget: $5.00, 70 calls" in text and "46 – 106" in text and "unknown" not in text
+    assert "below the estimate" not in text
+    assert "below the estimate" in printed(config(teacher="openai:gpt-5-mini", budget={"calls": 40}))
     house = printed(config(teacher="vllm:m@http://h/v1"))
     assert "unknown" in house and "Budget: none" in house
     assert printed(config()) == ""

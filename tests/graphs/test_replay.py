@@ -1,5 +1,6 @@
 """A complete run is done again from its ledger, without a model, to the same bytes."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -9,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from graphs.context import StageError
+from graphs.replay import DECIDED, recorded_answer, reuse_adapter
 from records.nouns import Attempt, Decision
 from records.rundir import RunDirectory
 from tests.agents.test_over_http import EDITS
@@ -47,7 +50,8 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunDirectory, Loop
         assert begun.returncode == 0, begun.stdout + begun.stderr
         assert "Before the first paid call" in begun.stdout and "Budget: none" in begun.stdout
         directory = RunDirectory(runs / "done")
-        text = max((directory.path / "strategies").glob("*.md"), key=lambda file: file.stat().st_mtime).read_text()
+        waiting = [row for row in directory.rows("evaluation/rows.jsonl") if row["suite"] == "strategy"]
+        text = (directory.path / "strategies" / f"{waiting[-1]['strategy_hash']}.md").read_text()
         (runs / "same.md").write_text(text)
         (runs / "edit.md").write_text(text + "- Count the rooms before the meetings.\n")
         for answer in (
@@ -110,3 +114,29 @@ def test_what_cannot_be_replayed_is_said(source: tuple[RunDirectory, Loopback], 
     ):
         result = run(tmp_path, *arguments)
         assert result.returncode == 2 and words in result.stderr, result.stderr
+
+
+def test_adapter_is_used_again_only_for_the_rows_it_was_trained_on(tmp_path: Path) -> None:
+    directory = RunDirectory(tmp_path)
+    dataset = directory.file("dataset", "lora_plain.jsonl")
+    dataset.write_text('{"id": "a"}\n')
+    with pytest.raises(StageError, match="no finished adapter lora_plain-seed0"):
+        reuse_adapter(directory, "lora_plain", 0)
+    digest = hashlib.sha256(dataset.read_bytes()).hexdigest()
+    directory.write_json("adapters/lora_plain-seed0/done.json", {"settings": {"dataset_sha256": digest}})
+    assert reuse_adapter(directory, "lora_plain", 0) == tmp_path / "adapters" / "lora_plain-seed0"
+    dataset.write_text('{"id": "b"}\n')
+    with pytest.raises(StageError, match="is not what the source's adapter"):
+        reuse_adapter(directory, "lora_plain", 0)
+
+
+def test_reviews_are_answered_as_they_were(tmp_path: Path) -> None:
+    directory = RunDirectory(tmp_path)
+    decision = Decision(
+        id="decision-2", action="edit", strategy_hash="s", approved_hash=None, who="Ada", reason="clearer",
+        time="2026-01-01T00:00:00+00:00", text="- Count first.",
+    )  # fmt: skip
+    directory.append(DECIDED, [decision])
+    refused, edit = (recorded_answer(directory, {"review": number}) for number in (1, 2))
+    assert refused.strategy_hash == ""  # fits no strategy, so that it is refused as the real one was
+    assert (edit.action, edit.who, edit.reason, edit.text) == ("edit", "Ada", "clearer", "- Count first.")

@@ -138,3 +138,11 @@ def test_other_settings_are_refused_with_the_difference_and_a_fork_reuses_the_ca
     old, new = (RunDirectory(runs / name).read_json("evaluation/summary.json") for name in ("tiny", "forked"))
     assert new["splits"]["test"]["arms"]["base"] == old["splits"]["test"]["arms"]["base"]
     assert new["dataset"]["rows"]["lora_plain"] == 6
+
+
+def test_replay_reuses_the_calls_and_the_adapters_to_the_same_bytes(finished: tuple[RunDirectory, str]) -> None:
+    result = run(finished[0].path.parent, "--replay", "tiny", "--run", "again")
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "the source's, byte for byte" in result.stdout
+    again = RunDirectory(finished[0].path.parent / "again")
+    assert not list(again.path.glob("adapters/*/job.json"))  # no trainer was started
