@@ -382,7 +382,13 @@ def training_section(summary: Json, extras: Json) -> Section | None:
         loss = "–" if done["final_loss"] is None else f"{done['final_loss']:.4f}"
         counts = [str(done[key]) for key in ("rows", "steps", "tokens")]
         rows.append([name, *counts, loss, str(done["device"]), str(done["dtype"]), extras["seconds"].get(name, "")])
-    return Section("Training", [], [Table("Adapters", columns, rows)], figures=["training_loss"])
+    shared = [
+        f"{name} shares the adapter of {done['copied_from']}: prompts, completions, seed and settings are the same, so "
+        "that a training would have repeated it to the bit. The two arms are one measurement."
+        for name, done in summary["training"].items()
+        if done.get("copied_from")
+    ]
+    return Section("Training", shared, [Table("Adapters", columns, rows)], figures=["training_loss"])
 
 
 def usage_section(summary: Json, extras: Json) -> Section | None:

@@ -273,7 +273,8 @@ def _training(done: Json) -> Json:
     kept = ("rows", "steps", "tokens", "final_loss", "dtype", "device")
     settings = done.get("settings", {})
     about = {name: settings.get(name) for name in ("arm", "seed", "strategy_hash", "dataset_sha256")}
-    return {**about, **{name: done.get(name) for name in kept}}
+    shared = {"copied_from": done["copied_from"]} if done.get("copied_from") else {}
+    return {**about, **{name: done.get(name) for name in kept}, **shared}
 
 
 def _files(run: RunDirectory, folder: str, pattern: str) -> list[Any]:

@@ -61,6 +61,8 @@ class Done(Record):
     final_loss: float
     peak_rss_mb: int
     versions: dict[str, str]
+    texts_sha256: str = ""  # of prompts and completions, in their order
+    copied_from: str = ""  # the adapter of another arm with the same texts and settings; training repeats to the bit
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -102,7 +104,48 @@ def sft(run: RunDirectory, arm: str, seed: int) -> str:
         if _is_done(folder, settings):
             return f"{folder.path} is already trained on this dataset with these settings"
         _forget_other_settings(folder, settings)
-        return _train(folder, settings, rows)
+        texts = content_hash([row.model_dump(mode="json", include={"prompt", "completion"}) for row in rows])
+        twin = _twin(run, settings, texts)
+        return _train(folder, settings, rows, texts) if twin is None else _copy(folder, settings, *twin)
+
+
+def _twin(run: RunDirectory, settings: Settings, texts: str) -> tuple[Path, Done] | None:
+    """An adapter of this run that was trained on the same texts with the same seed and settings."""
+    for file in sorted(run.path.glob("adapters/*/done.json")):
+        try:
+            done = Done.model_validate_json(file.read_text())
+        except ValidationError:  # of an earlier version
+            continue
+        ours, theirs = (
+            s.model_dump(exclude={"arm", "dataset_sha256", "strategy_hash"}) for s in (settings, done.settings)
+        )
+        if done.texts_sha256 == texts and ours == theirs:
+            return file.parent, done
+    return None
+
+
+def _copy(folder: RunDirectory, settings: Settings, source: Path, done: Done) -> str:
+    """Take over a twin's adapter: the same training would give the same bits."""
+    from training.card import adapter_card
+
+    for name in (
+        "adapter_model.safetensors",
+        "adapter_config.json",
+        "preflight.json",
+        "progress.jsonl",
+        "training_log.jsonl",
+    ):
+        shutil.copyfile(source / name, folder.path / name)
+    mine = done.model_copy(
+        update={
+            "fingerprint": _fingerprint(settings),
+            "settings": settings,
+            "copied_from": done.copied_from or source.name,
+        }
+    )
+    write_atomically(folder.path / "README.md", adapter_card(mine.model_dump()))
+    folder.write_json("done.json", mine.model_dump(mode="json"))
+    return f"{folder.path}: the same texts and settings as {mine.copied_from}, whose adapter it shares"
 
 
 def read_config(run: RunDirectory) -> RunConfig:
@@ -152,7 +195,7 @@ def student_directory(spec: str) -> str:
         raise TrainingError(str(error)) from error
 
 
-def _train(folder: RunDirectory, settings: Settings, rows: Sequence[Any]) -> str:
+def _train(folder: RunDirectory, settings: Settings, rows: Sequence[Any], texts: str) -> str:
     from training.device import best_dtype, keep_freed_memory
     from training.rows import preflight, tokenise
     from training.trainer import build_trainer, load_student, load_tokenizer, train
@@ -189,6 +232,7 @@ def _train(folder: RunDirectory, settings: Settings, rows: Sequence[Any]) -> str
         final_loss=losses[-1],
         peak_rss_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
         versions={name: version(name) for name in LIBRARIES},
+        texts_sha256=texts,
     )
     _finish(folder, trainer, done)
     return f"{folder.path}: {done.steps} steps, loss {done.final_loss:.4f}, {done.tokens_per_s:.0f} tokens/s"

@@ -63,6 +63,26 @@ def test_a_training_leaves_an_adapter_and_its_papers(
     assert (folder / ADAPTER).stat().st_mtime_ns == written
 
 
+def test_an_arm_with_the_same_texts_shares_the_adapter(
+    tmp_path: Path, student: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = make_run(tmp_path / "run", student, rows(12, "lora_plain"), [])
+    assert main(command(run)) == 0
+    dataset = (run / "dataset" / "lora_plain.jsonl").read_text()
+    for arm, text in (("lora_distilled", dataset), ("lora_other", dataset.replace(" 0.", " 1."))):
+        (run / "dataset" / f"{arm}.jsonl").write_text(text.replace("lora_plain", arm))
+        assert main(command(run, arm)) == 0
+    printed = capsys.readouterr().out
+    plain, same, other = (run / "adapters" / f"{arm}-seed1" for arm in ("lora_plain", "lora_distilled", "lora_other"))
+    assert "the same texts and settings as lora_plain-seed1" in printed
+    assert (same / ADAPTER).read_bytes() == (plain / ADAPTER).read_bytes() != (other / ADAPTER).read_bytes()
+    done = json.loads((same / "done.json").read_text())
+    assert (done["settings"]["arm"], done["copied_from"]) == ("lora_distilled", "lora_plain-seed1")
+    assert "lora_distilled" in (same / "README.md").read_text()
+    assert main(["--run", str(run), "--arm", "lora_distilled", "--seed", "2"]) == 0
+    assert "shares" not in capsys.readouterr().out
+
+
 def test_a_student_off_the_fast_path_is_trained_with_the_librarys_loss(tmp_path: Path) -> None:
     folder = save_student(tmp_path / "student")
     config = json.loads((folder / "config.json").read_text())
