@@ -44,17 +44,25 @@ class Reply(Record):
 
 
 class CallError(Exception):
-    """A call failed. `retry`: the same call may succeed later. `retry_after` in seconds.
+    """A call failed.
 
+    `retry`: the same call may succeed later. `retry_after` in seconds. `charged`: the provider may
+    have charged for it although no reply came (a time-out, a connection lost after sending).
     `pushed_back`: the provider has too much to do, so fewer calls at a time should be made.
     """
 
     def __init__(
-        self, message: str, retry: bool = False, retry_after: float | None = None, pushed_back: bool = False
+        self,
+        message: str,
+        retry: bool = False,
+        retry_after: float | None = None,
+        charged: bool = False,
+        pushed_back: bool = False,
     ) -> None:
         super().__init__(message)
         self.retry = retry
         self.retry_after = retry_after
+        self.charged = charged
         self.pushed_back = pushed_back
 
 

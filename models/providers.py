@@ -123,9 +123,9 @@ def reply_of(spec: ModelSpec, message: AIMessage) -> Reply:
     facts, extra = message.response_metadata, message.additional_kwargs
     finish = facts.get("stop_reason") or facts.get("finish_reason")
     if finish in _REFUSALS or extra.get("refusal"):
-        raise CallError(_refusal_line(spec, finish, extra.get("refusal")))
+        raise CallError(_refusal_line(spec, finish, extra.get("refusal")), charged=True)
     if finish not in _FINISH:
-        raise CallError(f"'{spec}' ended its reply for the reason '{_shown(finish)}', which is no answer")
+        raise CallError(f"'{spec}' ended its reply for the reason '{_shown(finish)}', which is no answer", charged=True)
     reasoning = extra.get("reasoning_content") or extra.get("reasoning") or _reasoning_blocks(message.content)
     return Reply(
         text=str(message.text),
@@ -189,22 +189,33 @@ def call_error(spec: ModelSpec, error: Exception) -> CallError:
     text = _shown(str(error) or type(error).__name__)
     if _is_web_page(error):
         failed = isinstance(status, int) and status >= 500
-        return CallError(_web_page_line(spec, status), failed, _retry_after(error), failed and status in _PUSHED_BACK)
+        busy = failed and status in _PUSHED_BACK
+        return CallError(_web_page_line(spec, status), failed, _retry_after(error), pushed_back=busy)
     if isinstance(status, int) and status >= 400:
         return _status_error(spec, status, error, text)
     name = type(error).__name__
     if re.search("Timeout|Connect|Transport|Protocol|Read|Write|Network", name):
-        return CallError(f"no answer from '{spec}' at {base_url(spec)} ({name}): {text}", retry=True)
+        return CallError(
+            f"no answer from '{spec}' at {base_url(spec)} ({name}): {text}", True, charged=_was_sent(error)
+        )
     if isinstance(error, ValueError | TypeError | KeyError | IndexError | AttributeError):
-        return CallError(f"'{spec}' sent a reply that cannot be read: {name}: {text}")
+        return CallError(f"'{spec}' sent a reply that cannot be read: {name}: {text}", charged=True)
     return CallError(f"call of '{spec}' failed ({name}): {text}")
+
+
+def _was_sent(error: BaseException) -> bool:
+    """The connection was made, so that the provider may have worked on the call."""
+    causes: list[BaseException] = [error]
+    while cause := causes[-1].__cause__:
+        causes.append(cause)
+    return not any(type(cause).__name__ in ("ConnectError", "ConnectTimeout") for cause in causes)
 
 
 def _status_error(spec: ModelSpec, status: int, error: Exception, text: str) -> CallError:
     spent = getattr(error, "code", None) == "insufficient_quota"  # a 429 that waiting does not heal
     retry = (status in RETRIED or status >= 500) and not spent
     line = f"'{spec}' answered HTTP {status}: {text}{_advice(spec, status, spent)}"
-    return CallError(line, retry, _retry_after(error), retry and status in _PUSHED_BACK)
+    return CallError(line, retry, _retry_after(error), pushed_back=retry and status in _PUSHED_BACK)
 
 
 def _advice(spec: ModelSpec, status: int, spent: bool) -> str:
