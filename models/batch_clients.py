@@ -69,11 +69,11 @@ class _Batches(ABC):
             for identity, row in _rows(await self._download(batch_id)):
                 # A line may come twice; a reply is not given up for an error.
                 if identity in by_id and not isinstance(found.get(by_id[identity]), Reply):
-                    found[by_id[identity]] = self._outcome(row)
+                    found[by_id[identity]] = self._told(row)
             if len(found) == len(by_id):
                 break
-        missing = CallError(f"batch {batch_id} of '{self.spec}' has no readable result for this call", retry=True)
-        return {key: found.get(key, missing) for key in keys}
+        missing = f"batch {batch_id} of '{self.spec}' has no readable result for this call"
+        return {key: found.get(key) or CallError(missing, retry=True) for key in keys}
 
     @_translating
     async def cancel(self, batch_id: str) -> None:
@@ -99,11 +99,15 @@ class _Batches(ABC):
         made: dict[str, Any] = self._client.body(turns_of(self.spec, request), **settings_of(self.spec, request))
         return made
 
-    def _read(self, raw: dict[str, Any]) -> Outcome:
+    def _told(self, row: dict[str, Any]) -> Outcome:
+        """The outcome of one line; one that cannot be read does not spoil the others."""
         try:
-            return reply_of(self.spec, self._client.read(raw))
+            return self._outcome(row)
         except failures() as error:
             return call_error(self.spec, error)
+
+    def _read(self, raw: dict[str, Any]) -> Reply:
+        return reply_of(self.spec, self._client.read(raw))
 
     def _error(self, what: str, words: object, retry: bool) -> CallError:
         return CallError(without_secrets(f"'{self.spec}' in a batch: {what}: {words}")[:1_000], retry)

@@ -123,9 +123,9 @@ def reply_of(spec: ModelSpec, message: AIMessage) -> Reply:
     facts, extra = message.response_metadata, message.additional_kwargs
     finish = facts.get("stop_reason") or facts.get("finish_reason")
     if finish in _REFUSALS or extra.get("refusal"):
-        raise CallError(_refusal_line(spec, finish, extra.get("refusal")))
+        raise CallError(_refusal_line(spec, finish, extra.get("refusal")), charged=True)
     if finish not in _FINISH:
-        raise CallError(f"'{spec}' ended its reply for the reason '{_shown(finish)}', which is no answer")
+        raise CallError(f"'{spec}' ended its reply for the reason '{_shown(finish)}', which is no answer", charged=True)
     reasoning = extra.get("reasoning_content") or extra.get("reasoning") or _reasoning_blocks(message.content)
     return Reply(
         text=str(message.text),
@@ -195,17 +195,20 @@ def call_error(spec: ModelSpec, error: Exception) -> CallError:
         return _status_error(spec, status, error, text)
     name = type(error).__name__
     if re.search("Timeout|Connect|Transport|Protocol|Read|Write|Network", name):
-        line = f"no answer from '{spec}' at {base_url(spec)} ({name}): {text}"
-        return CallError(line, retry=True, charged=not _never_sent(error))
+        return CallError(
+            f"no answer from '{spec}' at {base_url(spec)} ({name}): {text}", True, charged=_was_sent(error)
+        )
     if isinstance(error, ValueError | TypeError | KeyError | IndexError | AttributeError):
         return CallError(f"'{spec}' sent a reply that cannot be read: {name}: {text}", charged=True)
     return CallError(f"call of '{spec}' failed ({name}): {text}")
 
 
-def _never_sent(error: Exception) -> bool:
-    """Whether no connection came about, so that the provider cannot have worked."""
-    causes = (error, error.__cause__, error.__context__)
-    return any("ConnectError" in type(cause).__name__ or "ConnectTimeout" in type(cause).__name__ for cause in causes)
+def _was_sent(error: BaseException) -> bool:
+    """The connection was made, so that the provider may have worked on the call."""
+    causes: list[BaseException] = [error]
+    while cause := causes[-1].__cause__:
+        causes.append(cause)
+    return not any(type(cause).__name__ in ("ConnectError", "ConnectTimeout") for cause in causes)
 
 
 def _status_error(spec: ModelSpec, status: int, error: Exception, text: str) -> CallError:

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from models.local import LocalModel
 
-Line = Literal["once", "twice", "missing", "garbled", "expired", "canceled"]
+Line = Literal["once", "twice", "missing", "garbled", "strange", "expired", "canceled"]
 CACHEABLE = 1024  # tokens of a prefix from which on the real service caches
 
 
@@ -431,7 +431,8 @@ def _answer_entry(server: Loopback, batch: Batch, identity: str, request: Reques
         server.note_completed(request)
     batch.counts[fate] += 1
     made = _anthropic_line if request.path.endswith("/messages") else _openai_line
-    line = json.dumps(made(server, identity, request, step, fate))
+    row = made(server, identity, request, step, fate)
+    line = json.dumps({"custom_id": identity, "response": {"status_code": 200}} if step.line == "strange" else row)
     times = {"twice": 2, "missing": 0}.get(step.line, 1)
     lines = batch.errors if fate != "succeeded" and made is _openai_line else batch.lines
     lines.extend([line[: len(line) // 2] if step.line == "garbled" else line] * times)

@@ -118,6 +118,7 @@ FATES = {
     "canceled": "retry",
     "missing": "retry",
     "garbled": "retry",
+    "strange": "final",
     "server": "retry",
     "busy": "retry",
     "wrong": "final",
@@ -132,7 +133,7 @@ def fateful(request: Request) -> Step:
         return failing({"server": 500, "busy": 429, "wrong": 400}[fate])
     if fate == "refused":
         return Step("", finish="refusal" if "messages" in request.path else "content_filter")
-    line = fate if fate in ("expired", "canceled", "missing", "garbled", "twice") else "once"
+    line = fate if fate in ("expired", "canceled", "missing", "garbled", "strange", "twice") else "once"
     return Step(f"reply {fate}", line=line)  # type: ignore[arg-type]
 
 

@@ -242,6 +242,14 @@ async def test_unknown_model_shows_the_address(at: At) -> None:
     assert "is the model's name right, and the address http://127.0.0.1" in str(error)
 
 
+CHARGED = [(Step(delay=3.0), True), (Step(drop=True), True), (Step(finish="refusal"), True), (Step(body=b"{}"), True)]
+
+
+@pytest.mark.parametrize(("step", "charged"), [*CHARGED, (failing(500), False), (web_page(), False)])
+async def test_what_may_have_been_charged(at: At, step: Step, charged: bool) -> None:
+    assert (await failure(at, [step], "anthropic")).charged == charged
+
+
 # Addresses and keys
 
 
@@ -351,4 +359,5 @@ async def test_keys_are_in_no_error_of_the_network(at: At, provider: str, monkey
         spec = at(server, provider)
     with pytest.raises(CallError, match=r"no answer from .* at http://127\.0\.0\.1") as caught:
         await call(spec)
-    assert caught.value.retry and "planted" not in "".join(traceback.format_exception(caught.value))
+    assert caught.value.retry and not caught.value.charged
+    assert "planted" not in "".join(traceback.format_exception(caught.value))
