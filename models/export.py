@@ -11,19 +11,16 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from models.calls import CallRequest
 from models.ledger import read_rows
+from models.providers import FIXED_TEMPERATURE
 from models.spec import parse_spec
 
 Row = Mapping[str, Any]
-
-# Reasoning models that refuse a temperature, as in models/providers.py.
-_FIXED_TEMPERATURE = re.compile(r"(o\d|gpt-[5-9]|claude-opus-4-[7-9]|claude-\w+-[5-9])")
 
 
 class ExportError(Exception):
@@ -71,7 +68,7 @@ def anthropic_line(row: Row) -> dict[str, Any]:
 def _sampling(row: Row) -> dict[str, Any]:
     """Temperature and seed as they were sent: a seed only where dice are thrown, and Anthropic takes none."""
     spec = parse_spec(row["model"])
-    given = {} if _FIXED_TEMPERATURE.match(spec.name) else {"temperature": row["temperature"]}
+    given = {} if FIXED_TEMPERATURE.match(spec.name) else {"temperature": row["temperature"]}
     if row["temperature"] == 0 or spec.provider == "anthropic":
         return given
     request = CallRequest(**{name: row[name] for name in CallRequest.model_fields if name in row})

@@ -46,7 +46,7 @@ _FINISH: dict[str, FinishReason] = {
     "model_context_window_exceeded": "length",
 }
 _REFUSALS = ("refusal", "content_filter")
-_FIXED_TEMPERATURE = re.compile(r"(o\d|gpt-[5-9]|claude-opus-4-[7-9]|claude-\w+-[5-9])")
+FIXED_TEMPERATURE = re.compile(r"(o\d|gpt-[5-9]|claude-opus-4-[7-9]|claude-\w+-[5-9])")
 RETRIED = (408, 409, 429)
 _PUSHED_BACK = (429, 503, 529)
 _CACHED_FROM = 3_000  # characters; no model caches fewer than 1,024 tokens, and a mark too many costs nothing
@@ -97,7 +97,7 @@ async def translated(spec: ModelSpec, work: Awaitable[T]) -> T:
 def settings_of(spec: ModelSpec, request: CallRequest) -> dict[str, Any]:
     """What a call sets besides its messages."""
     settings: dict[str, Any] = {"max_tokens": request.max_tokens}
-    if not _FIXED_TEMPERATURE.match(spec.name):
+    if not FIXED_TEMPERATURE.match(spec.name):
         settings["temperature"] = request.temperature
     if spec.provider != "anthropic" and request.temperature > 0:
         settings["seed"] = request.dice

@@ -73,7 +73,8 @@ class Link:
         style = STYLES.index(submission.style)
         header = HEADER.pack(MAGIC, style, len(first), len(second), limits.cpu_s, limits.wall_s, *size)
         try:
-            return await asyncio.wait_for(self._exchange(header + first + second, limits), limits.wall_s + GRACE_S)
+            async with asyncio.timeout(limits.wall_s + GRACE_S):
+                return await self._exchange(header + first + second, limits)
         except TimeoutError:
             raise WorkerLost("the worker did not answer in time") from None
         except OSError as error:

@@ -15,9 +15,10 @@ import ctypes
 import errno
 import os
 import struct
+from collections.abc import Iterable, Iterator
 
 ALLOW, KILL, ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
-_LOAD, _EQUAL, _ABOVE, _ANY_BIT, _RETURN = 0x20, 0x15, 0x25, 0x45, 0x06
+_LOAD, _EQUAL, _ABOVE, _FROM, _ANY_BIT, _RETURN = 0x20, 0x15, 0x25, 0x35, 0x45, 0x06
 _NUMBER, _ARCH, _ARGUMENTS = 0, 4, 16  # offsets in struct seccomp_data
 _NAMESPACES = 0x7E020000  # CLONE_NEW* (CLONE_NEWTIME exists for clone3 and unshare only)
 _PR_SET_NO_NEW_PRIVS, _PR_SET_SECCOMP, _FILTER = 38, 22, 2
@@ -87,15 +88,24 @@ def program(machine: str) -> bytes:
     """The filter as an array of struct sock_filter. Raises KeyError for an unknown machine."""
     column, audit = _MACHINES[machine]
     code = [(_LOAD, 0, 0, _ARCH), (_EQUAL, 1, 0, audit), (_RETURN, 0, 0, KILL), (_LOAD, 0, 0, _NUMBER)]
-    for numbers in TABLE.values():
-        if (number := numbers[column]) is not None:
-            code += [(_EQUAL, 0, 1, number), _give(ALLOW)]
+    for first, last in _ranges(number for pair in TABLE.values() if (number := pair[column]) is not None):
+        code += [(_FROM, 0, 2, first), (_ABOVE, 1, 0, last), _give(ALLOW)]
     for name, pair in GUARDED.items():
         body = _guard(name)
         code += [(_EQUAL, 0, len(body), pair[column]), *body]
     code += [(_EQUAL, 0, 1, CLONE3), _fail(errno.ENOSYS), (_ABOVE, 0, 1, NEWEST), _fail(errno.ENOSYS)]
     code.append(_fail(errno.EPERM))
     return b"".join(struct.pack("HBBI", *line) for line in code)
+
+
+def _ranges(numbers: Iterable[int]) -> Iterator[tuple[int, int]]:
+    """Numbers as first and last of each unbroken run: a shorter filter is loaded faster, in every child."""
+    ordered = sorted(numbers)
+    first = ordered[0]
+    for number, following in zip(ordered, [*ordered[1:], -1], strict=True):
+        if following != number + 1:
+            yield first, number
+            first = following
 
 
 def _give(action: int) -> tuple[int, int, int, int]:

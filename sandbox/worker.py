@@ -79,6 +79,7 @@ class Worker:
     def serve(self) -> None:
         """Answer submissions until stdin ends."""
         self._send(b"B", json.dumps(self._report()).encode())
+        self.child.warm_up()
         gc.collect()
         gc.freeze()
         while (header := _read_exactly(0, HEADER.size)) is not None:
