@@ -13,6 +13,7 @@ from console.app import app
 from domains.base import Domain
 from evaluation.leakage import check_splits
 from records.config import RunConfig, Sizes
+from sandbox.__main__ import app as sandbox
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -45,8 +46,9 @@ def test_commands_of_the_readme_are_those_of_the_program() -> None:
 
 
 def test_flags_of_the_readme_exist() -> None:
-    command = get_command(app)
-    flags = {name for group in [command, *command.commands.values()] for p in group.params for name in p.opts}  # type: ignore[attr-defined]
+    programs = [get_command(app), get_command(sandbox)]
+    groups = [group for program in programs for group in (program, *program.commands.values())]  # type: ignore[attr-defined]
+    flags = {name for group in groups for p in group.params for name in p.opts}
     foreign = {"--check", "--no-deps", "--tokens", "--rounds"}  # of other programs
     assert set(re.findall(r"(?<![\w-])--[a-z]+", README)) - foreign <= flags
 

@@ -13,8 +13,8 @@ from benchmarks.cheats import cheat
 from sandbox import Limits, Submission, TestCase
 from sandbox.values import encode
 
-SHORT = Limits(cpu_s=0.5, wall_s=1.5, memory_mb=128)  # for those that wait
-PATIENT = Limits(cpu_s=0.3, wall_s=30, memory_mb=128)  # for those that compute, on a machine that may be busy
+SHORT = Limits(cpu_s=3, wall_s=1.5, memory_mb=128)  # for those that wait
+PATIENT = Limits(cpu_s=1.5, wall_s=30, memory_mb=128)  # for those that compute, on a machine that may be busy
 WAITING = frozenset({"sleep", "stopped", "fork_bomb", "six_hungry_children"})
 
 
