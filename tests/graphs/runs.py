@@ -35,14 +35,14 @@ def settings(**changes: object) -> list[str]:
     return [part for key, value in values.items() for part in ("--set", f"{key}={value}")]
 
 
-def run(runs: Path, *arguments: str, timeout: float = 300) -> subprocess.CompletedProcess[str]:
+def run(runs: Path, *arguments: str, timeout: float = 900) -> subprocess.CompletedProcess[str]:
     """Run the program to its end, without a terminal."""
     return subprocess.run(
         command(runs, *arguments), cwd=ROOT, capture_output=True, text=True, timeout=timeout, stdin=subprocess.DEVNULL
     )
 
 
-def kill_at(runs: Path, mark: str, *arguments: str, timeout: float = 300) -> str:
+def kill_at(runs: Path, mark: str, *arguments: str, timeout: float = 900) -> str:
     """Start the program and SIGKILL it once `mark` has been printed; returns what was printed."""
     process = subprocess.Popen(
         command(runs, *arguments),

@@ -81,7 +81,7 @@ def report(runs: Path, name: str) -> object:
     return {**RunDirectory(runs / name).read_json("evaluation/summary.json"), "id": "RUN"}
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(2400)
 def test_thirty_kills_repeat_no_finished_call_and_change_no_figure(tmp_path: Path) -> None:
     dice = random.Random(7)
     with Loopback(answer) as server:

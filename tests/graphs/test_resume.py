@@ -35,7 +35,7 @@ def report(runs: Path, name: str) -> tuple[object, str]:
     return {**summary, "id": "RUN"}, re.sub(clock, "CLOCK", text)
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(2400)
 def test_run_killed_in_each_stage_resumes_to_the_same_report(tmp_path: Path) -> None:
     arguments = ["--domain", "python", "--approve", "gate", *settings()]
     whole = run(tmp_path, *arguments, "--run", "whole")
