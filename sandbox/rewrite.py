@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import ast
 import builtins
-import copy
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
@@ -20,6 +19,7 @@ from sandbox.nouns import Comparison, Limits, Submission, TestCase
 from sandbox.values import ValueProblem, encode
 
 MAX_TESTS = 2000
+_BUILT_IN = frozenset(dir(builtins))
 _WRAPPERS = frozenset(
     {"set", "sorted", "tuple", "list", "len", "abs", "sum", "round", "str", "dict", "bool", "float", "int"}
 )
@@ -176,12 +176,9 @@ class _Rewriter:
         if isinstance(test, ast.Constant) and test.value:
             return  # `assert True`
         left, expected = self._split(test)
-        call = ast.unparse(
-            ast.fix_missing_locations(
-                _Bind(self.evaluator.names, self.candidate, self.entry_point).visit(copy.deepcopy(left))
-            )
-        )
-        if not self.own_names and (others := _foreign_names(call) - {self.entry_point}):
+        bound = _Bind(self.evaluator.names, self.candidate, self.entry_point).expression(left)
+        call = ast.unparse(bound)
+        if not self.own_names and (others := _foreign_names(bound) - {self.entry_point}):
             raise NotConstant(f"the name {min(others)}, which the candidate could redefine")
         if len(self.tests) >= MAX_TESTS:
             raise NotConstant("too many tests")
@@ -244,11 +241,11 @@ class _Rewriter:
         return any(isinstance(inner, ast.Name) and inner.id in self.candidate for inner in ast.walk(node))
 
 
-def _foreign_names(call: str) -> set[str]:
+def _foreign_names(call: ast.expr) -> set[str]:
     """Names in a call that neither it nor Python defines."""
-    names = [node for node in ast.walk(ast.parse(call)) if isinstance(node, ast.Name)]
+    names = [node for node in ast.walk(call) if isinstance(node, ast.Name)]
     bound = {node.id for node in names if isinstance(node.ctx, ast.Store)}
-    return {node.id for node in names} - bound - set(dir(builtins))
+    return {node.id for node in names} - bound - _BUILT_IN
 
 
 def _truth(node: ast.expr) -> ast.expr:
@@ -261,8 +258,8 @@ def _iterable(value: Any) -> Iterable[Any]:
     raise NotConstant("a loop over this")
 
 
-class _Bind(ast.NodeTransformer):
-    """Puts the host's values into the call, and the entry point in place of `candidate`.
+class _Bind:
+    """Puts the host's values into a copy of the call, and the entry point in place of `candidate`.
 
     Any other name is left to the candidate's namespace (wrappers such as set, the task's classes).
     """
@@ -270,7 +267,21 @@ class _Bind(ast.NodeTransformer):
     def __init__(self, names: Mapping[str, Any], candidate: set[str], entry_point: str) -> None:
         self.names, self.candidate, self.entry_point = names, candidate, entry_point
 
-    def visit_Name(self, node: ast.Name) -> ast.expr:
+    def expression(self, node: ast.expr) -> ast.expr:
+        """The expression with its names replaced; `node` stays as it is, since a loop comes back to it."""
+        bound: ast.expr = self._copied(node)
+        return bound
+
+    def _copied(self, value: Any) -> Any:
+        if isinstance(value, ast.Name):
+            return self._name(value)
+        if isinstance(value, ast.AST):
+            return type(value)(**{field: self._copied(inner) for field, inner in ast.iter_fields(value)})
+        if isinstance(value, list):
+            return [self._copied(inner) for inner in value]
+        return value
+
+    def _name(self, node: ast.Name) -> ast.expr:
         if node.id in self.candidate:
             return ast.Name(id=self.entry_point, ctx=ast.Load())
         if node.id in self.names:

@@ -15,10 +15,11 @@ import ctypes
 import errno
 import os
 import struct
-from collections.abc import Iterable, Iterator
 
+Line = tuple[int, int, int, int]  # of a filter: operation, jump if true, jump if false, value
 ALLOW, KILL, ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
 _LOAD, _EQUAL, _ABOVE, _FROM, _ANY_BIT, _RETURN = 0x20, 0x15, 0x25, 0x35, 0x45, 0x06
+_JUMP = 0x05
 _NUMBER, _ARCH, _ARGUMENTS = 0, 4, 16  # offsets in struct seccomp_data
 _NAMESPACES = 0x7E020000  # CLONE_NEW* (CLONE_NEWTIME exists for clone3 and unshare only)
 _PR_SET_NO_NEW_PRIVS, _PR_SET_SECCOMP, _FILTER = 38, 22, 2
@@ -85,42 +86,48 @@ _MACHINES = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}
 
 
 def program(machine: str) -> bytes:
-    """The filter as an array of struct sock_filter. Raises KeyError for an unknown machine."""
+    """The filter as an array of struct sock_filter. Raises KeyError for an unknown machine.
+
+    A balanced tree of comparisons: the kernel walks the filter once for every call number when it is
+    installed, in every child, so its depth is time.
+    """
     column, audit = _MACHINES[machine]
-    code = [(_LOAD, 0, 0, _ARCH), (_EQUAL, 1, 0, audit), (_RETURN, 0, 0, KILL), (_LOAD, 0, 0, _NUMBER)]
-    for first, last in _ranges(number for pair in TABLE.values() if (number := pair[column]) is not None):
-        code += [(_FROM, 0, 2, first), (_ABOVE, 1, 0, last), _give(ALLOW)]
-    for name, pair in GUARDED.items():
-        body = _guard(name)
-        code += [(_EQUAL, 0, len(body), pair[column]), *body]
-    code += [(_EQUAL, 0, 1, CLONE3), _fail(errno.ENOSYS), (_ABOVE, 0, 1, NEWEST), _fail(errno.ENOSYS)]
-    code.append(_fail(errno.EPERM))
+    code = [(_LOAD, 0, 0, _ARCH), (_EQUAL, 1, 0, audit), _give(KILL), (_LOAD, 0, 0, _NUMBER)]
+    code += _tree(_segments(column))
     return b"".join(struct.pack("HBBI", *line) for line in code)
 
 
-def _ranges(numbers: Iterable[int]) -> Iterator[tuple[int, int]]:
-    """Numbers as first and last of each unbroken run: a shorter filter is loaded faster, in every child."""
-    ordered = sorted(numbers)
-    first = ordered[0]
-    for number, following in zip(ordered, [*ordered[1:], -1], strict=True):
-        if following != number + 1:
-            yield first, number
-            first = following
+def _segments(column: int) -> list[tuple[int, list[Line]]]:
+    """First number of each run of calls that are treated alike, and the instructions for them."""
+    bodies = {number: [_give(ALLOW)] for pair in TABLE.values() if (number := pair[column]) is not None}
+    bodies |= {pair[column]: _guard(name) for name, pair in GUARDED.items()}
+    bodies[CLONE3] = [_fail(errno.ENOSYS)]
+    bodies |= {number: [_fail(errno.EPERM)] for number in range(NEWEST + 1) if number not in bodies}
+    bodies[NEWEST + 1] = [_fail(errno.ENOSYS)]
+    return [(number, body) for number, body in sorted(bodies.items()) if body != bodies.get(number - 1)]
 
 
-def _give(action: int) -> tuple[int, int, int, int]:
+def _tree(segments: list[tuple[int, list[Line]]]) -> list[Line]:
+    if len(segments) == 1:
+        return segments[0][1]
+    middle = len(segments) // 2
+    low, high = _tree(segments[:middle]), _tree(segments[middle:])
+    return [(_FROM, 0, 1, segments[middle][0]), (_JUMP, 0, 0, len(low)), *low, *high]
+
+
+def _give(action: int) -> Line:
     return (_RETURN, 0, 0, action)
 
 
-def _fail(number: int) -> tuple[int, int, int, int]:
+def _fail(number: int) -> Line:
     return _give(ERRNO | number)
 
 
-def _argument(index: int) -> tuple[int, int, int, int]:
+def _argument(index: int) -> Line:
     return (_LOAD, 0, 0, _ARGUMENTS + 8 * index)  # low half, on little-endian machines
 
 
-def _only(index: int, values: tuple[int, ...], otherwise: int) -> list[tuple[int, int, int, int]]:
+def _only(index: int, values: tuple[int, ...], otherwise: int) -> list[Line]:
     """Allow if the argument is one of `values`."""
     body = [_argument(index)]
     for value in values:
@@ -128,7 +135,7 @@ def _only(index: int, values: tuple[int, ...], otherwise: int) -> list[tuple[int
     return [*body, _fail(otherwise)]
 
 
-def _guard(name: str) -> list[tuple[int, int, int, int]]:
+def _guard(name: str) -> list[Line]:
     if name in ("socket", "socketpair"):
         return _only(0, (1,), errno.EPERM)
     if name in ("prlimit64", "sched_setaffinity"):

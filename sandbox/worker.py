@@ -1,5 +1,7 @@
 """PID 1 of the sandbox: runs one submission at a time in a fresh child and watches it.
 
+The child of the next submission is forked and bound while the host judges this one.
+
 Standard library only. It is copied into the image next to `child.py`, `values.py` and
 `syscalls.py`, and speaks frames on stdin and stdout.
 
@@ -34,9 +36,11 @@ HEADER = struct.Struct("<4sIIIddIII")
 STYLES = ("calls", "program", "trusted")
 CALLS, PROGRAM, TRUSTED = range(3)
 FRAME = struct.Struct("<cI")
+SIZE = struct.Struct("<I")
 MAGIC = b"SBX2"
 TMP = "/tmp"
 TICK_S = 0.02
+PATIENCE_S = 0.005
 PARTING_S = 0.2  # that the trusted process gets to notice the candidate's end
 TRUSTED_UID = 10_000_000  # added to the slot's uid for the trusted process
 INODES = 1024
@@ -75,6 +79,7 @@ class Worker:
         self.view = memoryview(self.buffer)
         self.base_kb = _status_kb("self", "VmSize")
         self.oom_file = next((path for path in OOM_COUNTERS if _oom_count(path) is not None), None)
+        self.spare: Spare | None = None
 
     def serve(self) -> None:
         """Answer submissions until stdin ends."""
@@ -86,7 +91,10 @@ class Worker:
             magic, *limits = HEADER.unpack(header)
             if magic != MAGIC:
                 raise SystemExit("worker: the stream is out of step")
-            self._send(b"D", json.dumps(self._run(Job(*limits))).encode())
+            job = Job(*limits)
+            self._send(b"D", json.dumps(self._run(job)).encode())
+            if job.style == CALLS:
+                self._stand_by(job)
 
     def _report(self) -> dict[str, object]:
         return {
@@ -99,11 +107,12 @@ class Worker:
         }
 
     def _run(self, job: Job) -> dict[str, object]:
-        pipes = Pipes(job.style)
+        spare = self._take_spare(job)
+        pipes = spare.pipes if spare else Pipes(job.style)
         ooms, usage = self._ooms(), resource.getrusage(resource.RUSAGE_CHILDREN)
         started = time.monotonic()
         try:
-            pids = self._fork(job, pipes)
+            pids = [spare.pid] if spare else self._fork(job, pipes)
             pipes.close_written()
             watch = Watch(self, job, pids, pipes)
             killed = watch.until_end(started)
@@ -136,6 +145,41 @@ class Worker:
             self.child.main(job, self.uid, self.filter, self.base_kb, pipes)
         return pids
 
+    def _stand_by(self, job: Job) -> None:
+        """Fork the child of the next submission now, while the host judges this one.
+
+        It enters its limits and waits, before any code has come; it serves if the next submission has
+        the same limits, which nearly all have.
+        """
+        with suppress(OSError):  # without a spare the next submission only takes longer
+            pipes = Pipes(CALLS)
+            heard, go = os.pipe()
+            pid = os.fork()
+            if pid == 0:
+                os.close(go)
+                self.child.main(job, self.uid, self.filter, self.base_kb, pipes, heard)
+            os.close(heard)
+            pipes.close_written()
+            self.spare = Spare(pid, pipes, go, (job.cpu_s, job.memory_mb))
+
+    def _take_spare(self, job: Job) -> Spare | None:
+        """The waiting child, told to take this submission; None, and it is gone, if it does not fit."""
+        spare, self.spare = self.spare, None
+        if spare is None:
+            return None
+        fits = job.style == CALLS and spare.limits == (job.cpu_s, job.memory_mb)
+        try:
+            if fits:
+                os.write(spare.go, SIZE.pack(job.body))
+                return spare
+        except BrokenPipeError:
+            pass  # it was killed while it waited
+        finally:
+            os.close(spare.go)
+        _sweep([spare.pid])
+        spare.pipes.close()
+        return None
+
     def _ooms(self) -> int:
         return (_oom_count(self.oom_file) or 0) if self.oom_file else 0
 
@@ -145,8 +189,10 @@ class Worker:
 
     @staticmethod
     def _send(kind: bytes, payload: bytes | memoryview) -> None:
-        _write_all(1, FRAME.pack(kind, len(payload)))
-        _write_all(1, payload)
+        head = FRAME.pack(kind, len(payload))  # beside the payload, not joined with it: no copy stays behind
+        sent = os.writev(1, (head, payload))
+        _write_all(1, memoryview(head)[sent:])
+        _write_all(1, memoryview(payload)[max(0, sent - len(head)) :])
 
 
 class Pipes:
@@ -174,6 +220,15 @@ class Pipes:
                 os.close(ends.popitem()[1])
 
 
+class Spare(NamedTuple):
+    """A child that waits for a submission: its pid, pipes, the pipe that starts it, its cpu s and memory MB."""
+
+    pid: int
+    pipes: Pipes
+    go: int
+    limits: tuple[float, int]
+
+
 class Watch:
     """Waits for the submission to end, or ends it: by time, output, result size, inodes or memory."""
 
@@ -194,11 +249,15 @@ class Watch:
         """Why the submission was ended, None if it ended by itself."""
         poll, ends = select.poll(), {os.pidfd_open(pid): pid for pid in self.pids}
         poll.register(0, 0)  # only to learn that the host has gone
-        for fd in (*self.pipes, *ends):
+        for fd in ends:
             poll.register(fd, select.POLLIN)
         try:
+            # A short submission is read once, at its end, not record by record; the pipes hold that much.
+            heard = poll.poll(PATIENCE_S * 1000)
+            for fd in self.pipes:
+                poll.register(fd, select.POLLIN)
             while True:
-                for fd, _ in poll.poll(TICK_S * 1000):
+                for fd, _ in heard:
                     if fd == 0:
                         raise SystemExit(0)
                     if fd in ends:
@@ -210,6 +269,7 @@ class Watch:
                         return word
                 if (word := self._over(time.monotonic() - started)) is not None:
                     return word
+                heard = poll.poll(TICK_S * 1000)
         finally:
             for fd in ends:
                 os.close(fd)

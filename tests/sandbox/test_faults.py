@@ -50,6 +50,17 @@ def worker_pids() -> list[int]:
     return found
 
 
+def kill_a_worker(dice: random.Random) -> bool:
+    """SIGKILL one worker; false when none was found (one that ended meanwhile does not count)."""
+    pids = worker_pids()
+    dice.shuffle(pids)
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+            return True
+    return False
+
+
 @pytest.mark.parametrize("tier", TIERS)
 async def test_killed_workers_cost_no_verdict(tier: str) -> None:
     if (problem := problem_with(tier)) is not None:
@@ -59,12 +70,12 @@ async def test_killed_workers_cost_no_verdict(tier: str) -> None:
     rows = batch(60)
     async with Sandbox.open(tier, slots=2) as sandbox:
         judging = asyncio.create_task(judged(sandbox, rows))
-        dice = random.Random(0)
+        dice, killed = random.Random(0), 0
         for _ in range(3):
             await asyncio.sleep(0.4)
-            if (pids := worker_pids()) and not judging.done():
-                os.kill(dice.choice(pids), signal.SIGKILL)
+            killed += not judging.done() and kill_a_worker(dice)
         verdicts = await judging
+    assert killed > 0
     assert [verdict.id for verdict in verdicts] == [row.id for row, _ in rows]
     # A worker that dies twice under one submission leaves it ungraded; it is never scored.
     assert {(v.id, v.result) for v in verdicts if v.graded} <= {(row.id, result) for row, result in rows}

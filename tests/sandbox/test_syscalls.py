@@ -43,8 +43,10 @@ def test_dangerous_calls_are_not_listed() -> None:
 def test_the_filter_is_well_formed(machine: str) -> None:
     code = list(struct.iter_unpack("HBBI", program(machine)))
     assert 100 < len(code) < 4096
-    for index, (operation, if_true, if_false, _) in enumerate(code):
-        if operation & 7 == 5:  # a jump lands inside
+    for index, (operation, if_true, if_false, value) in enumerate(code):
+        if operation == 0x05:  # a jump lands inside
+            assert index + 1 + value < len(code)
+        elif operation & 7 == 5:
             assert index + 1 + max(if_true, if_false) < len(code)
     assert code[-1][0] == 6  # the last instruction returns
 
@@ -60,6 +62,8 @@ def verdict(code: list[tuple[int, int, int, int]], number: int, audit: int, argu
             accumulator = facts.get(value, 0)
         elif operation == 0x06:
             return value
+        elif operation == 0x05:
+            place += value
         else:
             tests = {0x15: accumulator == value, 0x25: accumulator > value, 0x35: accumulator >= value}
             place += if_true if tests.get(operation, bool(accumulator & value)) else if_false
@@ -74,6 +78,7 @@ def test_exactly_the_listed_calls_are_allowed(machine: str, column: int, audit: 
     assert listed <= allowed <= listed | guarded
     assert verdict(code, CLONE3, audit) == 0x00050000 | errno.ENOSYS
     assert verdict(code, 999, audit) == 0x00050000 | errno.ENOSYS
+    assert verdict(code, 0x40000000, audit) == 0x00050000 | errno.ENOSYS  # the x32 numbers
     assert verdict(code, 0, audit ^ 1) == 0x80000000
     kill, socket = GUARDED["kill"][column], GUARDED["socket"][column]
     assert [verdict(code, kill, audit, (pid,)) == ALLOW for pid in (5, 1, 0xFFFFFFFF)] == [True, False, False]
