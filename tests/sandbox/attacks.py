@@ -333,6 +333,12 @@ AGAINST_TRUSTED = (
         "    os.write(3, struct.pack('<cI', b'V', len(t)) + t)\n    return 0",
         ("bad_result",),
     ),
+    Program(
+        "changed_nothing",
+        "import os, struct\ndef f(x):\n    t = b't2:Nl0:'\n"
+        "    os.write(3, struct.pack('<cI', b'V', len(t)) + t)\n    return 0",
+        ("bad_result",),
+    ),
     Program("exit", in_call("os._exit(0)"), ("early_exit",)),
     Program("soft_exit", in_call("sys.exit(0)"), ("early_exit",)),
     Program("exit_at_import", "import os\nos._exit(0)", ("early_exit",)),
