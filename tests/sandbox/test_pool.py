@@ -88,6 +88,22 @@ async def test_leaving_while_judging_leaves_nothing(tier: str) -> None:
         assert containers() == []
 
 
+@pytest.mark.parametrize("tier", TIERS)
+async def test_leaving_without_waiting_for_those_who_judge_leaves_nothing(tier: str) -> None:
+    before = descendants()
+    async with Sandbox.open(usable(tier), slots=2) as sandbox:
+        tasks = [asyncio.create_task(sandbox.judge(ENDLESS)) for _ in range(3)]
+        await asyncio.sleep(0.3)
+    async with asyncio.timeout(5):
+        verdicts = await asyncio.gather(*tasks)
+    assert {verdict.result for verdict in verdicts} == {"infra_error"}
+    assert all("the sandbox was closed" in verdict.evidence for verdict in verdicts)
+    await asyncio.sleep(0.1)
+    assert descendants() - before == set()
+    if tier == "docker":
+        assert containers() == []
+
+
 async def kill_worker(sandbox: Sandbox, serial: int) -> None:
     """Take away the worker with that serial while it judges its first submission after attestation."""
     slot = sandbox._slots[0]
