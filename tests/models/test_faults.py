@@ -99,7 +99,7 @@ async def test_fault_that_passes_ends_in_the_right_reply(
     with Loopback(lambda request: next(faults, RIGHT)) as server:
         async with open_gateway(QUICK, call_timeout=0.9 if fault in SLOW else 30.0) as gateway:
             completion = await gateway.complete(ask("hi", model(server, provider, monkeypatch)))
-        assert server.count == 2 or fault in SLOW
+        assert server.count == 2 or (fault in SLOW and server.count <= QUICK.attempts)
         assert server.repeated == [] or fault in SLOW  # what came too late counts as sent
     assert (completion.text, completion.finish_reason, completion.error) == (RIGHT, "stop", None)
 
