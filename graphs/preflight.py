@@ -69,14 +69,13 @@ def preflight(config: RunConfig) -> list[Part]:
     prices = load_prices(config.prices)
     parts = []
     for role, spec in paid:
-        calls = _teacher(config, problems, reply) if role == "teacher" else _validator(problems, reply)
-        parts += [_part(prices, spec, entry) for entry in calls]
+        parts += [_part(prices, spec, entry) for entry in _ROLES[role](config, problems, reply)]
     return parts
 
 
 def _teacher(config: RunConfig, problems: ProblemSet, reply: int) -> Iterator[_Calls]:
     loop, train = config.loop, problems.open("train", "curator")
-    held_out = [*problems.open("test", "evaluator"), *problems.open("ood", "evaluator")]
+    held_out = _held_out(problems)
     gate = problems.open("validation", "gate")
     strategy = (0, STRATEGY_TOKENS)
     batch = loop.rounds * min(loop.batch, len(train)) * loop.attempts
@@ -91,10 +90,24 @@ def _teacher(config: RunConfig, problems: ProblemSet, reply: int) -> Iterator[_C
     yield _solving("curation", "teacher", train, (1, tries), reply, strategy if tries > MAX_SAMPLES else (0, 0))
 
 
-def _validator(problems: ProblemSet, reply: int) -> Iterator[_Calls]:
+def _student(config: RunConfig, problems: ProblemSet, reply: int) -> Iterator[_Calls]:
+    """A student behind an API is measured, not trained."""
+    yield _solving("baseline", "student", _held_out(problems), (1, 1), reply)
+    if "base+strategy" in config.student_arms:
+        yield _solving("evaluation", "student", _held_out(problems), (0, 1), reply, (0, STRATEGY_TOKENS))
+
+
+def _held_out(problems: ProblemSet) -> list[Problem]:
+    return [*problems.open("test", "evaluator"), *problems.open("ood", "evaluator")]
+
+
+def _validator(config: RunConfig, problems: ProblemSet, reply: int) -> Iterator[_Calls]:
     arms = len(STRATEGY_ARMS)
     shown = problems.open("validation", "validator")
     yield _solving("validation", "validator", shown, (arms, arms), reply, (0, STRATEGY_TOKENS))
+
+
+_ROLES = {"teacher": _teacher, "student": _student, "validator": _validator}
 
 
 def _solving(

@@ -255,8 +255,8 @@ def _rows(text: str) -> Iterator[tuple[str, dict[str, Any]]]:
     for line in text.split("\n"):  # not splitlines: JSON may hold other line separators
         try:
             row = json.loads(line)
-        except ValueError:
-            continue  # empty, or damaged: then its entry is missing
+        except (ValueError, RecursionError):
+            continue  # empty, damaged or nested without end: then its entry is missing
         if isinstance(row, dict) and isinstance(row.get("custom_id"), str):
             yield row["custom_id"], row
 

@@ -30,16 +30,19 @@ class CallRequest(Record):
         return int(content_hash([self.seed, self.sample, turns]), 16) % 2**31
 
 
+MOST_TOKENS = 10**9  # that a provider may say of one call; more, like fewer than none, is no count
+
+
 class Reply(Record):
     """What a provider answered. None: it did not say."""
 
     text: str
     finish_reason: FinishReason
     reasoning: str = ""
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-    cached_tokens: int | None = None  # of the prompt tokens, read from the provider's cache
-    cache_write_tokens: int | None = None  # of the prompt tokens, written to it
+    prompt_tokens: int | None = Field(None, ge=0, le=MOST_TOKENS)
+    completion_tokens: int | None = Field(None, ge=0, le=MOST_TOKENS)
+    cached_tokens: int | None = Field(None, ge=0, le=MOST_TOKENS)  # of the prompt's, read from the provider's cache
+    cache_write_tokens: int | None = Field(None, ge=0, le=MOST_TOKENS)  # of the prompt's, written to it
 
 
 class CallError(Exception):

@@ -69,10 +69,16 @@ class PriceTable:
         self._local = local
 
     def price_of(self, spec: ModelSpec) -> Price | None:
-        """The model's price; None if it is not known. Models in this process, and the oracle, are free."""
+        """The model's price; None if it is not known. Models in this process, and the oracle, are free.
+
+        An entry of just this name goes before one of which the name is a dated version.
+        """
         if spec.local or spec.provider == "oracle":
             return self._local
-        for name, price in self._rows.get(spec.provider, {}).items():
+        rows = self._rows.get(spec.provider, {})
+        if spec.name in rows:
+            return rows[spec.name]
+        for name, price in rows.items():
             if re.fullmatch(re.escape(name) + _DATED, spec.name):
                 return price
         return None

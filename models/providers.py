@@ -24,7 +24,7 @@ from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from models.calls import CallError, CallRequest, Reply
+from models.calls import MOST_TOKENS, CallError, CallRequest, Reply
 from models.redaction import without_secrets
 from models.spec import KEY_VARIABLES, URL_VARIABLES, ModelSpec, base_url, key_owner
 from records.nouns import FinishReason
@@ -50,6 +50,7 @@ FIXED_TEMPERATURE = re.compile(r"(o\d|gpt-[5-9]|claude-opus-4-[7-9]|claude-\w+-[
 RETRIED = (408, 409, 429)
 _PUSHED_BACK = (429, 503, 529)
 _CACHED_FROM = 3_000  # characters; no model caches fewer than 1,024 tokens, and a mark too many costs nothing
+_UNREADABLE = (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError)
 _SHOWN = 500  # characters of a provider's own words
 
 
@@ -152,19 +153,26 @@ def _reasoning_blocks(content: str | list[Any]) -> str:
 
 
 def _tokens(usage: UsageMetadata | None) -> dict[str, int | None]:
-    """Token counts; the prompt's include those read from and written to the cache."""
-    if usage is None:
+    """Token counts; the prompt's include those read from and written to the cache.
+
+    Raises ValueError for what cannot be a count.
+    """
+    if usage is None or usage["input_tokens"] == 0:  # the clients' word for a usage that was not told
         return {}
     details: dict[str, Any] = dict(usage.get("input_token_details") or {})
     # Names carry the service tier or the time to live where there is one.
     read = [count for name, count in details.items() if name.endswith("cache_read")]
     written = [count for name, count in details.items() if name.endswith("cache_creation") or "ephemeral" in name]
-    return {
+    counts: dict[str, int | None] = {
         "prompt_tokens": usage["input_tokens"],
         "completion_tokens": usage["output_tokens"],
         "cached_tokens": sum(read) if read else None,
         "cache_write_tokens": sum(written) if written else None,
     }
+    for name, count in counts.items():
+        if count is not None and not 0 <= count <= MOST_TOKENS:
+            raise ValueError(f"its {name} are {count}")
+    return counts
 
 
 @lru_cache(maxsize=1)
@@ -178,7 +186,7 @@ def failures() -> tuple[type[Exception], ...]:
     )
     present = [(name, base) for name, base in bases if importlib.util.find_spec(name)]
     own = tuple(getattr(importlib.import_module(name), base) for name, base in present)
-    return (*own, CallError, TimeoutError, ValueError, TypeError, KeyError, IndexError, AttributeError)
+    return (*own, CallError, TimeoutError, *_UNREADABLE)
 
 
 def call_error(spec: ModelSpec, error: Exception) -> CallError:
@@ -198,7 +206,7 @@ def call_error(spec: ModelSpec, error: Exception) -> CallError:
         return CallError(
             f"no answer from '{spec}' at {base_url(spec)} ({name}): {text}", True, charged=_was_sent(error)
         )
-    if isinstance(error, ValueError | TypeError | KeyError | IndexError | AttributeError):
+    if isinstance(error, _UNREADABLE):
         return CallError(f"'{spec}' sent a reply that cannot be read: {name}: {text}", charged=True)
     return CallError(f"call of '{spec}' failed ({name}): {text}")
 

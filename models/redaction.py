@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from urllib.parse import quote
 
 SHORTEST = 8  # characters; shorter values are words of any text
-_NAMES = ("KEY", "TOKEN", "SECRET", "PASSWORD")
+_NAMES = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL)S?([_\d]|$)", re.IGNORECASE)
 _SHAPES = (
     (re.compile(r"\bsk-[\w*.-]{4,}|\b(?:gsk_|hf_|xai-|AIza)[\w-]{16,}"), "[key]"),
     (re.compile(r"\b(Bearer|Basic)\s+[\w.~+/=-]{16,}", re.IGNORECASE), r"\1 [key]"),
@@ -32,10 +32,15 @@ def without_secrets(text: str) -> str:
     return text
 
 
+def is_secret(name: str) -> bool:
+    """Whether an environment variable is named like one that holds a secret."""
+    return _NAMES.search(name) is not None
+
+
 def _secrets() -> Iterator[tuple[str, str]]:
     """Secret values in all forms in which they may stand in a text, with their variables' names."""
     for name, value in os.environ.items():
         plain = value.strip()
-        if name.upper().endswith(_NAMES) and len(plain) >= SHORTEST:
+        if is_secret(name) and len(plain) >= SHORTEST:
             for form in {plain, quote(plain, safe=""), json.dumps(plain)[1:-1], repr(plain)[1:-1]}:
                 yield form, name

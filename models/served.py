@@ -20,6 +20,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -31,15 +32,18 @@ from models.calls import CallError, CallRequest, Reply
 from models.chat import render
 from models.embedded import EmbeddedModelError, embedded_model_directory
 from models.identity import model_identity
+from models.redaction import is_secret
 from models.spec import ModelSpec
-from records.nouns import Message, Record
+from records.nouns import FinishReason, Message, Record
 from records.rundir import write_atomically
 
 PYTHON_VARIABLE = "LRL_VLLM_PYTHON"
 START_S = 900.0  # loading a large model and compiling its graphs takes minutes
 STOP_S = 30.0
 ANSWER_S = 600.0
-_KEY_WORDS = ("KEY", "TOKEN", "SECRET", "PASSWORD")
+_FINISH: dict[str, FinishReason] = {"stop": "stop", "length": "length"}  # "abort" is no answer
+# What asking a server and reading its answer may raise.
+_FAILURES = (httpx.HTTPError, ValueError, KeyError, IndexError, TypeError, RecursionError)
 
 
 class ServerError(Exception):
@@ -91,8 +95,7 @@ class VllmServer:
         found = await _attach(record_file, model)
         if found is not None:
             return cls(found, record_file)
-        record = await asyncio.to_thread(_start, model, dtype, log)
-        write_atomically(record_file, record.model_dump_json())
+        record = await asyncio.to_thread(_start_recorded, model, dtype, log, record_file)
         server = cls(record, record_file)
         try:
             await server._until_ready(log)
@@ -111,7 +114,7 @@ class VllmServer:
             await asyncio.sleep(0.5)
 
     async def adapter(self, folder: str, identity: str) -> str:
-        """Name of an adapter on the server, loaded if need be. Raises ServerError."""
+        """Name of an adapter on the server, loaded if need be. Raises ServerError; a later try loads it again."""
         if identity not in self._adapters:
             self._adapters[identity] = asyncio.create_task(self._load(folder, identity))
         try:
@@ -122,10 +125,13 @@ class VllmServer:
 
     async def _load(self, folder: str, identity: str) -> str:
         name = f"adapter-{hashlib.sha256(identity.encode()).hexdigest()[:16]}"
-        if name in await _model_names(self.client):
-            return name
         body = {"lora_name": name, "lora_path": str(Path(folder).expanduser().resolve())}
-        answer = await self.client.post("/v1/load_lora_adapter", json=body)
+        try:
+            if name in await _model_names(self.client):
+                return name
+            answer = await self.client.post("/v1/load_lora_adapter", json=body)
+        except _FAILURES as error:
+            raise ServerError(f"vLLM does not load the adapter {folder} ({_said(error)})") from error
         if answer.status_code != 200:
             raise ServerError(f"vLLM does not load the adapter {folder}: {answer.text[:300]}")
         return name
@@ -138,18 +144,21 @@ class VllmServer:
         try:
             answer = await self.client.post("/v1/completions", json=body)
         except httpx.HTTPError as error:
-            raise CallError(f"the vLLM server did not answer ({type(error).__name__}: {error})", retry=True) from error
+            raise CallError(f"the vLLM server did not answer ({_said(error)})", retry=True) from error
         if answer.status_code != 200:
             raise CallError(f"the vLLM server answered HTTP {answer.status_code}: {answer.text[:300]}")
-        return _reply(answer.json())
+        return _reply(answer)
 
     async def tokens(self, messages: tuple[Message, ...]) -> list[int]:
         """The token ids that the server's own chat template gives. Raises ServerError."""
         turns = [message.model_dump() for message in messages]
-        answer = await self.client.post("/tokenize", json={"model": self.record.name, "messages": turns})
-        if answer.status_code != 200:
-            raise ServerError(f"vLLM does not tokenize: HTTP {answer.status_code}: {answer.text[:300]}")
-        return [int(token) for token in answer.json()["tokens"]]
+        try:
+            answer = await self.client.post("/tokenize", json={"model": self.record.name, "messages": turns})
+            if answer.status_code != 200:
+                raise ServerError(f"vLLM does not tokenize: HTTP {answer.status_code}: {answer.text[:300]}")
+            return [int(token) for token in answer.json()["tokens"]]
+        except _FAILURES as error:
+            raise ServerError(f"vLLM does not tokenize ({_said(error)})") from error
 
     async def close(self) -> None:
         """Stop the server and all its processes."""
@@ -163,7 +172,9 @@ def stop_server(record: ServerRecord) -> None:
     process = _process(record)
     if process is None:
         return
-    family = [process, *process.children(recursive=True)]
+    family = [process]
+    with suppress(psutil.NoSuchProcess):  # it has just ended
+        family += process.children(recursive=True)
     _signal(family, signal.SIGTERM)
     _, alive = psutil.wait_procs(family, timeout=STOP_S)
     _signal(alive, signal.SIGKILL)
@@ -172,16 +183,14 @@ def stop_server(record: ServerRecord) -> None:
 
 def _signal(processes: list[psutil.Process], number: signal.Signals) -> None:
     for process in processes:
-        try:
+        with suppress(psutil.NoSuchProcess):
             process.send_signal(number)
-        except psutil.NoSuchProcess:
-            continue
 
 
 async def _attach(record_file: Path, model: str) -> ServerRecord | None:
     """The server of the record, if it still runs and serves this model."""
     try:
-        record = ServerRecord.model_validate_json(record_file.read_text())
+        record = ServerRecord.model_validate_json(record_file.read_bytes())
     except (FileNotFoundError, ValidationError):
         return None
     if record.model == model and _process(record) is not None and await _is_ours(record):
@@ -204,7 +213,7 @@ async def _is_ours(record: ServerRecord) -> bool:
     async with httpx.AsyncClient(base_url=record.url, timeout=5.0, trust_env=False) as client:
         try:
             return record.name in await _model_names(client)
-        except (httpx.HTTPError, ValueError, KeyError, TypeError):
+        except _FAILURES:
             return False
 
 
@@ -231,9 +240,20 @@ def _start(model: str, dtype: str, log: Path) -> ServerRecord:
     )
 
 
+def _start_recorded(model: str, dtype: str, log: Path, record_file: Path) -> ServerRecord:
+    """Start a server and note it, so that it is found again whatever happens next."""
+    record = _start(model, dtype, log)
+    try:
+        write_atomically(record_file, record.model_dump_json())
+    except OSError:
+        stop_server(record)
+        raise
+    return record
+
+
 def _environment(model: str) -> dict[str, str]:
     """Ours without any key, and what vLLM needs to know."""
-    kept = {name: value for name, value in os.environ.items() if not any(word in name for word in _KEY_WORDS)}
+    kept = {name: value for name, value in os.environ.items() if not is_secret(name)}
     kept.setdefault("VLLM_CPU_KVCACHE_SPACE", "2")  # GiB; read by the CPU build only
     if Path(model).is_dir():
         kept["HF_HUB_OFFLINE"] = "1"
@@ -255,17 +275,22 @@ def _last_words(log: Path) -> str:
     return wrong[-1][-300:] if wrong else "it said nothing"
 
 
-def _reply(answer: dict[str, Any]) -> Reply:
+def _said(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
+
+
+def _reply(answer: httpx.Response) -> Reply:
     try:
-        choice, usage = answer["choices"][0], answer["usage"]
+        body = answer.json()
+        choice, usage = body["choices"][0], body["usage"]
         return Reply(
             text=choice["text"],
-            finish_reason="length" if choice["finish_reason"] == "length" else "stop",
+            finish_reason=_FINISH[choice["finish_reason"]],
             prompt_tokens=usage["prompt_tokens"],
             completion_tokens=usage["completion_tokens"],
         )
-    except (KeyError, IndexError, TypeError) as error:
-        raise CallError(f"the vLLM server's reply cannot be read: {error}") from error
+    except _FAILURES as error:
+        raise CallError(f"the vLLM server's reply cannot be read ({_said(error)})") from error
 
 
 class ServedCaller:
@@ -294,18 +319,19 @@ class ServedCaller:
     async def _server(self, spec: ModelSpec) -> tuple[VllmServer, Any]:
         base = str(spec.base)
         async with self._starting:
+            if base in self._servers and _process(self._servers[base][0].record) is None:
+                await self._servers.pop(base)[0].close()  # it has died
             if base not in self._servers:
                 model = await asyncio.to_thread(model_source, spec)
+                tokenizer = await asyncio.to_thread(_tokenizer, model)
                 self._announce(f"starting a vLLM server for {base} (log in {self._folder})")
-                server = await VllmServer.open(model, self._folder)
-                self._servers[base] = (server, await asyncio.to_thread(_tokenizer, model))
+                self._servers[base] = (await VllmServer.open(model, self._folder), tokenizer)
         return self._servers[base]
 
     def release(self) -> None:
         """Stop the servers, to free their memory; they start again when called."""
         for server, _ in self._servers.values():
             stop_server(server.record)
-        self._servers.clear()
 
     async def close(self) -> None:
         """Stop the servers."""

@@ -13,6 +13,7 @@ from typing import Annotated, Any, BinaryIO
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from sandbox.doctor import TIERS, Finding, examine
 from sandbox.nouns import SandboxError, SubmissionVerdict
@@ -49,16 +50,16 @@ def _print_tier(tier: str, image: str | None) -> bool:
     try:
         findings = asyncio.run(_collect(tier, image))
     except SandboxError as problem:
-        out.print(f"[bold]{tier}[/]: [red]does not work[/]. {_inert(str(problem))}")
+        out.print(f"[bold]{tier}[/]: [red]does not work[/]. {escape(str(problem))}")
         return False
     for finding in findings:
         sound = sound and finding.holds
         good = "works" if finding.detail == "works" else "binds"
         mark = f"[green]{good}[/]" if finding.holds else "[red]DOES NOT BIND[/]"
         if finding.limit == "tier":
-            out.print(f"[bold]{tier}[/]: works. {_inert(finding.detail)}")
+            out.print(f"[bold]{tier}[/]: works. {escape(finding.detail)}")
         else:
-            detail = "" if finding.detail == good else _inert(finding.detail)
+            detail = "" if finding.detail == good else escape(finding.detail)
             out.print(f"  {finding.limit:<34} {mark}  {detail}".rstrip())
     if not sound:
         out.print(f"  [red]{tier} does not judge until every limit binds.[/] Update the engine or the kernel.")
@@ -67,10 +68,6 @@ def _print_tier(tier: str, image: str | None) -> bool:
 
 async def _collect(tier: str, image: str | None) -> list[Finding]:
     return [finding async for finding in examine(tier, image)]
-
-
-def _inert(text: str) -> str:
-    return text.replace("[", "\\[")
 
 
 @app.command()

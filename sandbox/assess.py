@@ -101,7 +101,11 @@ def _assess_program(
         _assess_run(test, ended, answers, death)
         for test, ended, answers, death in zip(submission.tests, ends, runs, deaths, strict=False)
     ]
-    return assessed + [Assessed("not_run", "")] * (len(submission.tests) - len(ends))
+    if len(ends) < len(submission.tests) and not (ends[-1].report["killed"] or ends[-1].report["oom"]):
+        cpu_s = sum(ended.report["cpu_s"] for ended in ends)
+        word = "timeout_cpu" if cpu_s >= submission.limits.cpu_s else "timeout_wall"
+        assessed.append(Assessed(word, f"stopped: {word}"))  # the runs before it have used up the time
+    return assessed + [Assessed("not_run", "")] * (len(submission.tests) - len(assessed))
 
 
 def _assess_run(test: TestCase, ended: Ended, answers: list[Answer], death: Assessed) -> Assessed:

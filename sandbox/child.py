@@ -191,7 +191,7 @@ def _answer(body: dict[str, Any], room: int) -> None:
     sys.modules["solution"] = module
     space = module.__dict__
     if (refused := _load(body["code"], "solution.py", space)) is not None:
-        say(RESULT, *refused)
+        say(RESULT, refused[0], describe(refused[1]))
         return
     entry = body["entry"]
     if entry is not None and not callable(space.get(entry)):
@@ -207,16 +207,16 @@ def _answer(body: dict[str, Any], room: int) -> None:
     say(RESULT, b"E", str(threads))
 
 
-def _load(code: str, name: str, space: dict[str, Any]) -> tuple[bytes, str] | None:
-    """Run the candidate's code. The record that says why it did not load, None if it did."""
+def _load(code: str, name: str, space: dict[str, Any]) -> tuple[bytes, BaseException] | None:
+    """Run the candidate's code. The kind of record that says why it did not load and the error, None if it did."""
     try:
         program = compile(code, name, "exec", dont_inherit=True)
     except (SyntaxError, ValueError, OverflowError, RecursionError, MemoryError) as error:
-        return b"Y", describe(error)
+        return b"Y", error
     try:
         exec(program, space)
     except BaseException as error:
-        return (b"S" if isinstance(error, SystemExit) else b"X"), describe(error)
+        return (b"S" if isinstance(error, SystemExit) else b"X"), error
     return None
 
 
@@ -263,24 +263,22 @@ def _program(code: str) -> int:
     sys.argv = ["program.py"]
     refused = _load(code, "program.py", module.__dict__)
     if refused is not None:
-        say(RESULT, *refused)
+        say(RESULT, refused[0], describe(refused[1]))
     joined = [sys.modules["threading"]._shutdown] if "threading" in sys.modules else []
     for ending in (*joined, atexit._run_exitfuncs, sys.stdout.flush, sys.stderr.flush):
         try:
             ending()
         except BaseException as error:
-            refused = refused or (b"X", describe(error))
-    if refused is None:
-        return 0
-    return _exit_status(refused[1]) if refused[0] == b"S" else 1
+            refused = refused or (b"X", error)
+    return 0 if refused is None else _exit_status(refused[1])
 
 
-def _exit_status(described: str) -> int:
-    """What sys.exit(…) meant, from the message of its SystemExit: nothing or None is 0, a number itself, else 1."""
-    text = described.partition("\n")[2]
-    if text in ("", "None"):
+def _exit_status(error: BaseException) -> int:
+    """What ended a program: for sys.exit(…) nothing or None is 0, a number itself; all else is 1."""
+    code = error.code if isinstance(error, SystemExit) else 1
+    if code is None:
         return 0
-    return int(text) & 255 if text.lstrip("-").isdecimal() and len(text) < 10 else 1
+    return code & 255 if isinstance(code, int) else 1
 
 
 def describe(error: BaseException) -> str:

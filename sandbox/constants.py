@@ -59,7 +59,8 @@ _MODULES: dict[str, dict[str, Any]] = {
     "copy": {"copy": copy.copy, "deepcopy": copy.deepcopy},
     "sys": {"getsizeof": sys.getsizeof, "maxsize": sys.maxsize},
 }
-_ERRORS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, MemoryError, RecursionError)
+# What an expression of somebody else's may raise.
+FAILURES = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, MemoryError, RecursionError)
 
 
 class NotConstant(Exception):
@@ -95,7 +96,7 @@ class Evaluator:
         """The value of an expression. Raises NotConstant."""
         try:
             return self._value(node)
-        except _ERRORS as error:
+        except FAILURES as error:
             raise NotConstant(f"{type(error).__name__}: {error}") from None
 
     def assign(self, target: ast.expr, value: Any) -> None:

@@ -16,6 +16,7 @@ import json
 import os
 import re
 import shutil
+import subprocess
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -160,8 +161,6 @@ async def _inspect(tag: str) -> str | None:
 
 def _import_once(tag: str) -> None:
     """Build the tar and import it, one process at a time. Raises TierUnavailable."""
-    import subprocess
-
     with image.building(), tempfile.TemporaryDirectory(dir=image.cache_home()) as scratch:
         if subprocess.run(["docker", "image", "inspect", tag], capture_output=True, check=False).returncode == 0:
             return

@@ -81,9 +81,10 @@ class Link:
             raise WorkerLost(f"the line to the worker broke: {error}") from None
 
     async def _exchange(self, request: bytes, limits: Limits) -> Ended:
-        assert self.process is not None and self.process.stdin is not None
-        self.process.stdin.write(request)
-        await self.process.stdin.drain()
+        stdin = self._alive().stdin
+        assert stdin is not None
+        stdin.write(request)
+        await stdin.drain()
         streams = {b"R": bytearray(), b"O": bytearray()}
         room = {b"R": limits.result_kb * 1024 + STREAM_ROOM, b"O": limits.output_kb * 1024 + STREAM_ROOM}
         while True:
@@ -97,19 +98,26 @@ class Link:
                 raise WorkerLost("the worker broke the protocol")
 
     async def _frame(self) -> tuple[bytes, bytes]:
-        assert self.process is not None and self.process.stdout is not None
+        stdout = self._alive().stdout
+        assert stdout is not None
         try:
-            kind, size = FRAME.unpack(await self.process.stdout.readexactly(FRAME.size))
+            kind, size = FRAME.unpack(await stdout.readexactly(FRAME.size))
             if size > 1 << 20:
                 raise WorkerLost("the worker broke the protocol")
-            return kind, await self.process.stdout.readexactly(size)
+            return kind, await stdout.readexactly(size)
         except asyncio.IncompleteReadError:
             raise WorkerLost(f"the worker ended: {await self._last_words()}") from None
 
+    def _alive(self) -> asyncio.subprocess.Process:
+        if self.process is None:
+            raise WorkerLost("the worker was taken away")
+        return self.process
+
     async def _last_words(self) -> str:
-        assert self.process is not None and self.process.stderr is not None
+        stderr = self._alive().stderr
+        assert stderr is not None
         try:
-            text = await asyncio.wait_for(self.process.stderr.read(4000), 2)
+            text = await asyncio.wait_for(stderr.read(4000), 2)
         except TimeoutError:
             return "no message"
         return " ".join(text.decode(errors="replace").split())[-600:] or "no message"

@@ -47,6 +47,7 @@ class Sandbox:
     def __init__(self, tier: Tier, slots: int, prove: bool = True) -> None:
         self._tier = tier
         self._prove = prove
+        self._closed = False
         self._gave_up = False  # no worker could be started: do not wait that long again until one could
         self._slots = [Slot(number) for number in range(slots)]
         self._free: asyncio.Queue[Slot] = asyncio.Queue()
@@ -175,7 +176,7 @@ class Sandbox:
 
     async def _started(self, slot: Slot) -> Link:
         """A worker, waiting for one if the engine is just restarting. Raises WorkerLost."""
-        for pause in () if self._gave_up else RESTARTS_S:
+        for pause in () if self._gave_up or self._closed else RESTARTS_S:
             try:
                 return await self._worker(slot)
             except WorkerLost:
@@ -201,17 +202,22 @@ class Sandbox:
             return False
 
     async def _worker(self, slot: Slot) -> Link:
+        if self._closed:
+            raise WorkerLost("the sandbox was closed")
         if slot.link is not None:
             return slot.link
         slot.serial += 1
-        slot.link = Link(self._tier, slot.number, slot.serial)
+        slot.link = link = Link(self._tier, slot.number, slot.serial)
         try:
-            await slot.link.open()
-            slot.attestation = await attest(slot.link) if self._prove else "not proven"
+            await link.open()
+            slot.attestation = await attest(link) if self._prove else "not proven"
+            if self._closed:
+                raise WorkerLost("the sandbox was closed")
         except BaseException:
             await self._drop(slot)
+            await link.close()  # also if the slot was emptied meanwhile
             raise
-        return slot.link
+        return link
 
     async def _drop(self, slot: Slot) -> None:
         link, slot.link, slot.attestation = slot.link, None, ""
@@ -230,6 +236,7 @@ class Sandbox:
             self._free.put_nowait(slot)
 
     async def _close(self) -> None:
+        self._closed = True  # for those who still judge: what they run is lost, and no worker is started
         await asyncio.gather(*(self._drop(slot) for slot in self._slots))
         await self._tier.close()
 

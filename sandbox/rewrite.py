@@ -1,9 +1,9 @@
 """Tests written as asserts, rewritten to (call, expected) so that expectations stay on the host.
 
-Guaranteed: text of a test is parsed, never executed, on the host; the expected side is computed by
-`sandbox.constants`. A submission with a test that cannot be expressed so is given the style
-"trusted", in which a process of its own runs the test (sandbox/trusted.py); what that cannot do
-either is `unsupported_test`: ungraded, never wrong.
+Guaranteed: text of a test is parsed, never executed, on the host, and none makes this module raise;
+the expected side is computed by `sandbox.constants`. A submission with a test that cannot be
+expressed so is given the style "trusted", in which a process of its own runs the test
+(sandbox/trusted.py); what that cannot do either is `unsupported_test`: ungraded, never wrong.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from sandbox.constants import Evaluator, NotConstant
+from sandbox.constants import FAILURES, Evaluator, NotConstant
 from sandbox.nouns import Comparison, Limits, Submission, TestCase
 from sandbox.values import ValueProblem, encode
 
@@ -144,8 +144,8 @@ class _Rewriter:
         for statement in body:
             try:
                 self._statement(statement)
-            except (NotConstant, ValueProblem) as problem:
-                self.unsupported.append(f"{' '.join(ast.unparse(statement).split())[:120]} ({problem})")
+            except (NotConstant, ValueProblem, *FAILURES) as problem:
+                self.unsupported.append(f"{_shown(statement)} ({str(problem) or type(problem).__name__})")
         return Rewritten(tuple(self.tests), tuple(self.unsupported))
 
     def _statement(self, node: ast.stmt) -> None:
@@ -239,6 +239,14 @@ class _Rewriter:
     def _mine(self, node: ast.expr) -> bool:
         """Whether the expression calls the candidate."""
         return any(isinstance(inner, ast.Name) and inner.id in self.candidate for inner in ast.walk(node))
+
+
+def _shown(statement: ast.stmt) -> str:
+    """The beginning of a statement, on one line."""
+    try:
+        return " ".join(ast.unparse(statement).split())[:120]
+    except (RecursionError, ValueError):  # nested too deeply, or with an integer of too many digits
+        return f"line {statement.lineno}"
 
 
 def _foreign_names(call: ast.expr) -> set[str]:

@@ -43,7 +43,7 @@ class _Test(Record):
     kwargs: dict[str, JsonValue] = Field(default_factory=dict)
     stdin: StrictStr | None = None
     expected: JsonValue = None
-    raises: StrictStr | None = None
+    raises: StrictStr | None = Field(default=None, min_length=1)
     comparison: Comparison = "exact"
     tolerance: float = Field(default=1e-6, ge=0)
 

@@ -94,7 +94,11 @@ def _run(body: dict[str, Any]) -> None:
 
 def _test(statements: str, space: dict[str, Any]) -> tuple[bytes, str]:
     try:
-        exec(compile(statements, "test.py", "exec", dont_inherit=True), space)
+        program = compile(statements, "test.py", "exec", dont_inherit=True)
+    except (SyntaxError, ValueError, OverflowError, RecursionError, MemoryError) as error:
+        return b"N", child.describe(error)
+    try:
+        exec(program, space)
     except Refused as refused:
         return refused.kind, refused.text
     except BaseException as error:
@@ -133,7 +137,7 @@ def _value(record: tuple[bytes, str], arguments: tuple[Any, ...], named: dict[st
         value, changed = values.decode(text)
         if changed is not None:
             _change([*arguments, *named.values()], [*changed[0], *changed[1].values()])
-    except (values.ValueProblem, TypeError, ValueError, AttributeError) as error:
+    except (values.ValueProblem, TypeError, ValueError, AttributeError, LookupError) as error:
         raise Refused(b"U", str(error)) from None
     return value
 

@@ -31,6 +31,7 @@ _SEQUENCES = {list: "l", tuple: "t", set: "S", frozenset: "Z"}
 _DICTS = (dict, OrderedDict, defaultdict, Counter)
 _INHERITED = ("__eq__", "__hash__", "__iter__", "__len__", "__getitem__", "__contains__")
 _NUMBERS = "TFifc"
+_CONTAINERS = "ltSZd"
 
 
 class ValueProblem(Exception):
@@ -219,16 +220,18 @@ def build(node: Node) -> Any:
 
 def _text(node: Node) -> str:
     """Canonical text of a node, as `encode` gives it: sets and dicts in the order of their texts."""
-    texts = [_text(item) for item in node.items]
-    match node.tag:
-        case "S" | "Z":
-            return f"{node.tag}{len(texts)}:{''.join(sorted(texts))}"
-        case "d":
-            pairs = sorted(zip(texts[::2], texts[1::2], strict=True))
-            return f"d{len(pairs)}:{''.join(k + v for k, v in pairs)}"
-        case "l" | "t":
-            return f"{node.tag}{len(texts)}:{''.join(texts)}"
-    return encode(node.value)
+    if node.tag not in _CONTAINERS:
+        return encode(node.value)
+    return _joined(node.tag, [_text(item) for item in node.items])
+
+
+def _joined(tag: str, texts: list[str]) -> str:
+    """A container's text from those of its items, or of its keys and values in turn."""
+    if tag == "d":
+        texts = [key + value for key, value in sorted(zip(texts[::2], texts[1::2], strict=True))]
+    elif tag in "SZ":
+        texts = sorted(texts)
+    return f"{tag}{len(texts)}:{''.join(texts)}"
 
 
 def normal(node: Node) -> str:
@@ -236,18 +239,11 @@ def normal(node: Node) -> str:
 
     1, 1.0 and True are one number, set and frozenset one kind; nothing that was read is hashed.
     """
-    texts = [normal(item) for item in node.items]
-    match node.tag:
-        case "S" | "Z":
-            texts = sorted(set(texts))
-            return f"S{len(texts)}:{''.join(texts)}"
-        case "d":
-            pairs = sorted(zip(texts[::2], texts[1::2], strict=True))
-            return f"d{len(pairs)}:{''.join(k + v for k, v in pairs)}"
-        case "s" | "b":
-            return f"{node.tag}{len(node.value)}:{node.value if node.tag == 's' else node.value.hex()}"
-        case "l" | "t":
-            return f"{node.tag}{len(texts)}:{''.join(texts)}"
+    if node.tag in _CONTAINERS:
+        texts = [normal(item) for item in node.items]
+        return _joined("S", list(set(texts))) if node.tag in "SZ" else _joined(node.tag, texts)
+    if node.tag in "sb":
+        return f"{node.tag}{len(node.value)}:{node.value if node.tag == 's' else node.value.hex()}"
     return "N" if node.tag == "N" else _normal_number(node.value)
 
 
@@ -366,7 +362,7 @@ def show(node: Node, cap: int = 200) -> str:
 def _show(node: Node, parts: list[str], left: list[int]) -> None:
     if left[0] <= 0:
         return
-    if node.tag not in "ltSZd":
+    if node.tag not in _CONTAINERS:
         _put(_show_leaf(node, left[0]), parts, left)
         return
     opening, closing = {"l": "[]", "t": "()", "S": "{}", "d": "{}", "Z": ("frozenset({", "})")}[node.tag]

@@ -68,10 +68,17 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("run", type=Path, help="the run directory")
     parser.add_argument("--arm", default="lora_plain", help="whose adapter (default: lora_plain)")
     parser.add_argument("--seed", type=int, default=0, help="training seed of the adapter")
-    parser.add_argument("--prompts", type=int, default=100, help="how many problems of the run are asked")
-    parser.add_argument("--max-tokens", type=int, default=128, help="longest reply")
+    parser.add_argument("--prompts", type=_count, default=100, help="how many problems of the run are asked")
+    parser.add_argument("--max-tokens", type=_count, default=128, help="longest reply")
     parser.add_argument("--dtype", default="bfloat16", choices=["bfloat16", "float32"], help="of all three engines")
     return parser
+
+
+def _count(text: str) -> int:
+    count = int(text)
+    if count < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a positive number")
+    return count
 
 
 def _job(run: RunDirectory, arm: str, seed: int, count: int, max_tokens: int) -> Job:

@@ -12,6 +12,7 @@ from records.config import Decoding, RunConfig
 from tests.agents.addition import problems, words
 from tests.agents.test_material import BATCH
 from tests.agents.test_teacher import LONG
+from tests.agents.writing import teacher_writes
 from tests.loopback import Loopback, Request, Step, failing
 
 EDITS = {"edits": [{"operation": "ADD", "section": "Checks", "text": "Check the carry.", "origin": ["A2"]}]}
@@ -19,16 +20,11 @@ EDITS = {"edits": [{"operation": "ADD", "section": "Checks", "text": "Check the 
 
 def model(request: Request) -> str:
     """Answers by what it is asked to write."""
-    prompt = request.prompt
-    if "Write a first strategy" in prompt:
-        return LONG
-    if "Write a journal entry" in prompt:
-        return "A2 forgot the carry."
-    if "Propose at most" in prompt:
-        return "```json\n" + json.dumps(EDITS) + "\n```"
-    if "Tidy it for small models" in prompt:
-        return LONG + "\n## Checks\n- [b13] Check the carry last."
-    assert "What is" in prompt, prompt
+    edits = "```json\n" + json.dumps(EDITS) + "\n```"
+    written = teacher_writes(request.prompt, "A2 forgot the carry.", edits, "Check the carry last.")
+    if written is not None:
+        return written
+    assert "What is" in request.prompt, request.prompt
     return "The sum is 7"
 
 

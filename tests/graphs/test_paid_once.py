@@ -114,7 +114,7 @@ def test_thirty_kills_repeat_no_finished_call_and_change_no_figure(tmp_path: Pat
         process.wait(timeout=300)
         made = Counter(map(asked_in, server.requests))
     assert process.returncode == 0
-    assert len(made) == len(set(made)) and sum(made.values()) <= calls + sum(allowed.values())
+    assert calls <= sum(made.values()) <= calls + sum(allowed.values())
     assert all(times <= 1 + allowed[question] for question, times in made.items())
     assert report(tmp_path, "killed") == report(tmp_path, "whole")
     assert os.path.exists(tmp_path / "killed" / "manifest.json")

@@ -43,6 +43,12 @@ def test_calls_per_stage() -> None:
             assert 0 <= low <= high and high > 0
 
 
+def test_student_behind_an_api_is_measured_on_what_is_held_out() -> None:
+    settings = config(student="vllm:m@http://h/v1", validators=["embedded"], student_arms=("base", "base+strategy"))
+    calls = {(part.stage, part.agent): part.calls for part in preflight(settings)}
+    assert calls == {("baseline", "student"): (10, 10), ("evaluation", "student"): (0, 10)}
+
+
 @pytest.mark.parametrize(("arms", "most"), [(("base", "lora_plain"), 60), (("base", "lora_distilled"), 120)])
 def test_curation_with_the_strategy_doubles_the_tries(arms: tuple[str, ...], most: int) -> None:
     parts = preflight(config(teacher="openai:gpt-5-mini", student_arms=arms))

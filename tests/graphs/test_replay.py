@@ -15,7 +15,7 @@ from graphs.replay import DECIDED, recorded_answer, reuse_adapter
 from records.nouns import Attempt, Decision
 from records.rundir import RunDirectory
 from tests.agents.test_over_http import EDITS
-from tests.agents.test_teacher import LONG
+from tests.agents.writing import teacher_writes
 from tests.graphs.runs import run, settings
 from tests.loopback import Loopback, Request
 
@@ -24,16 +24,9 @@ KEY = "sk-ant-planted-0123456789abcdef"
 
 def model(request: Request) -> str:
     """A teacher and validator that always says YES."""
-    prompt = request.prompt
-    if "Write a first strategy" in prompt:
-        return LONG
-    if "Write a journal entry" in prompt:
-        return "It did not count the rooms."
-    if "Propose at most" in prompt:
-        return json.dumps(EDITS).replace("A2", "A1")
-    if "Tidy it for small models" in prompt:
-        return LONG + "\n## Checks\n- [b13] Check the rooms last."
-    return "ANSWER: YES"
+    edits = json.dumps(EDITS).replace("A2", "A1")
+    written = teacher_writes(request.prompt, "It did not count the rooms.", edits, "Check the rooms last.")
+    return "ANSWER: YES" if written is None else written
 
 
 @pytest.fixture(scope="module")

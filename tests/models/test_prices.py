@@ -73,6 +73,14 @@ def test_own_table_goes_over_the_shipped_one(tmp_path: Path) -> None:
     assert prices.price_of(parse_spec("openai:gpt-5-mini")) == load_prices().price_of(parse_spec("openai:gpt-5-mini"))
 
 
+def test_entry_of_a_dated_version_goes_before_that_of_its_family(tmp_path: Path) -> None:
+    file = tmp_path / "prices.toml"
+    file.write_text(OWN.replace("claude-haiku-4-5", HAIKU.name))
+    prices = load_prices(file)
+    assert prices.cost_of(HAIKU, 1_000_000, 0) == 7.0
+    assert prices.price_of(parse_spec("anthropic:claude-haiku-4-5")) != prices.price_of(HAIKU)
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

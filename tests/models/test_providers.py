@@ -108,6 +108,13 @@ async def test_other_ends_are_no_answers(at: At, provider: str, finish: str) -> 
 # Usage and caching
 
 
+@pytest.mark.parametrize("provider", PROVIDERS)
+async def test_usage_that_was_not_told_is_unknown_and_not_zero(at: At, provider: str) -> None:
+    with Loopback([Step("x", usage=(0, 0))]) as server:
+        reply = await call(at(server, provider))
+    assert (reply.prompt_tokens, reply.completion_tokens) == (None, None)
+
+
 def strategy(words: int) -> tuple[Message, ...]:
     return Message(role="system", content="Think. " * words), Message(role="user", content="2+2?")
 

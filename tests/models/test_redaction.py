@@ -9,10 +9,14 @@ import pytest
 
 from models.redaction import without_secrets
 
+SECRETS = [
+    *("ANTHROPIC_API_KEY", "HF_TOKEN", "MY_SECRET", "db_password", "OPENAI_API_KEY"),
+    *("OPENAI_API_KEY_2", "OPENAI_API_KEY2", "DB_PASSWORD_PRODUCTION", "API_KEYS", "my_token_old"),
+]
 SECRET = 'pl+an/t"ed\\secret=1'
 
 
-@pytest.mark.parametrize("name", ["ANTHROPIC_API_KEY", "HF_TOKEN", "MY_SECRET", "db_password", "OPENAI_API_KEY"])
+@pytest.mark.parametrize("name", SECRETS)
 @pytest.mark.parametrize("form", [str, repr, json.dumps, lambda value: quote(value, safe=""), lambda v: f"x{v}y"])
 def test_values_of_the_environment(monkeypatch: pytest.MonkeyPatch, name: str, form: object) -> None:
     monkeypatch.setenv(name, f"{SECRET}\n")

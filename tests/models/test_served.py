@@ -13,7 +13,8 @@ import psutil
 import pytest
 
 from models.calls import CallError, CallRequest
-from models.served import PYTHON_VARIABLE, ServerError, ServerRecord, VllmServer, vllm_python
+from models.served import PYTHON_VARIABLE, ServedCaller, ServerError, ServerRecord, VllmServer, stop_server, vllm_python
+from models.spec import parse_spec
 from records.nouns import Message
 
 # Takes vLLM's flags; answers with the token ids that it was sent, so that the tests see what arrived.
@@ -41,9 +42,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.say("ok")
         if body["prompt"] == [13]:
             return self.say({"message": "too long"}, 400)
+        if body["prompt"] == [14]:
+            self.send_response(200)
+            self.end_headers()
+            return self.wfile.write(b"<html>")
         text = json.dumps([body, sorted(n for n in os.environ if "KEY" in n), adapters])
         usage = {"prompt_tokens": len(body["prompt"]), "completion_tokens": 1}
-        self.say({"choices": [{"text": text, "finish_reason": "length"}], "usage": usage})
+        end = "abort" if body["prompt"] == [15] else "length"
+        self.say({"choices": [{"text": text, "finish_reason": end}], "usage": usage})
     def log_message(self, *args): pass
 http.server.ThreadingHTTPServer((flags["--host"], int(flags["--port"])), Handler).serve_forever()
 """
@@ -57,6 +63,7 @@ def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program.chmod(program.stat().st_mode | stat.S_IXUSR)
     monkeypatch.setenv(PYTHON_VARIABLE, str(program))
     monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-planted")
+    monkeypatch.setenv("ANTHROPIC_API_KEY_OLD", "sk-planted")
 
 
 def request(**changes: float) -> CallRequest:
@@ -97,6 +104,47 @@ async def test_an_adapter_is_loaded_once(tmp_path: Path) -> None:
             await server.adapter(str(tmp_path / "absent"), "other")
     finally:
         await server.close()
+
+
+async def test_what_is_no_whole_reply_is_an_error(tmp_path: Path) -> None:
+    server = await VllmServer.open("model", tmp_path)
+    try:
+        for prompt in ([14], [15]):
+            with pytest.raises(CallError, match="cannot be read"):
+                await server.complete(server.record.name, prompt, request())
+        stop_server(server.record)
+        with pytest.raises(CallError, match="did not answer"):
+            await server.complete(server.record.name, [1], request())
+        for _ in range(2):  # a failed try is not kept
+            with pytest.raises(ServerError, match="does not load the adapter"):
+                await server.adapter(str(tmp_path), "identity")
+        assert server._adapters == {}
+    finally:
+        await server.close()
+
+
+async def test_a_server_that_died_is_started_again(tmp_path: Path, embedded: Path) -> None:
+    started: list[str] = []
+    caller = ServedCaller(tmp_path, started.append)
+    spec = parse_spec("embedded")
+    try:
+        assert (await caller.call(spec, request())).finish_reason == "length"
+        (server, _) = caller._servers["embedded"]
+        stop_server(server.record)
+        assert (await caller.call(spec, request())).finish_reason == "length"
+        assert len(started) == 2
+    finally:
+        await caller.close()
+    assert list(tmp_path.glob("vllm-*.json")) == []
+
+
+async def test_a_damaged_record_is_passed_over(tmp_path: Path) -> None:
+    first = await VllmServer.open("model", tmp_path)
+    await first.close()
+    first.record_file.write_bytes(b"\xff\x00")
+    second = await VllmServer.open("model", tmp_path)
+    await second.close()
+    assert second.record.name != first.record.name
 
 
 async def test_a_server_that_outlived_its_owner_is_used_again(tmp_path: Path) -> None:

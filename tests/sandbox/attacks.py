@@ -47,15 +47,13 @@ NO_GAIN = ("wrong_answer", "runtime_error")
 SYSCALL = "import ctypes, os\nlibc = ctypes.CDLL(None, use_errno=True)"
 
 # The nine generic cheats; each passes some public harness (benchmarks/sandbox.py).
-_FAILS = ("wrong_answer", "bad_result", "runtime_error")
 _CHEATS_RESULTS = {
     "always_equal_object": ("bad_result",),
     "int_subclass": ("bad_result",),
-    "marker_print": WRONG,
     "early_exit_at_import": ("early_exit",),
     "early_exit_in_the_call": ("early_exit",),
 }
-CHEATS = tuple(Program(name, cheat(name, "f"), _CHEATS_RESULTS.get(name, _FAILS)) for name in NINE)
+CHEATS = tuple(Program(name, cheat(name, "f"), _CHEATS_RESULTS.get(name, WRONG)) for name in NINE)
 
 MORE_CHEATS = (
     Program("exit_in_call", in_call("sys.exit(0)"), ("early_exit",)),
@@ -333,6 +331,12 @@ AGAINST_TRUSTED = (
         "    os.write(3, struct.pack('<cI', b'V', len(t)) + t)\n    return 0",
         ("bad_result",),
     ),
+    Program(
+        "changed_nothing",
+        "import os, struct\ndef f(x):\n    t = b't2:Nl0:'\n"
+        "    os.write(3, struct.pack('<cI', b'V', len(t)) + t)\n    return 0",
+        ("bad_result",),
+    ),
     Program("exit", in_call("os._exit(0)"), ("early_exit",)),
     Program("soft_exit", in_call("sys.exit(0)"), ("early_exit",)),
     Program("exit_at_import", "import os\nos._exit(0)", ("early_exit",)),
@@ -368,6 +372,7 @@ AGAINST_PROGRAMS = (
     Program("markers", "print('PASSED\\nOK')", WRONG),
     Program("right_then_fails", PRINTS + "1 / 0", ("runtime_error",)),
     Program("right_then_exits_badly", PRINTS + "raise SystemExit(3)", ("runtime_error",)),
+    Program("right_then_exits_with_a_word", PRINTS + "raise SystemExit('0')", ("runtime_error",)),
     Program("wrong_then_exits_well", "import os\nprint(0, flush=True)\nos._exit(0)", WRONG),
     Program("kill_itself", "import os\nprint(42, flush=True)\nos.kill(os.getpid(), 9)", ("crash",)),
     Program("syntax", "print(", ("syntax_error",)),

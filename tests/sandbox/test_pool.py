@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import subprocess
 import sys
 import time
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from sandbox import Limits, Sandbox, SandboxError, Submission, TestCase
+from sandbox import Limits, Sandbox, SandboxError, Submission, SubmissionVerdict, TestCase
 from sandbox.docker_tier import LABEL, DockerTier
 from sandbox.jail_tier import JailTier
 from sandbox.values import encode
@@ -70,11 +72,25 @@ async def test_a_verdict_carries_where_it_was_judged(tier: str) -> None:
     assert 5 < verdict.peak_mb < 200
 
 
+@contextlib.asynccontextmanager
+async def nothing_left(tier: str) -> AsyncIterator[set[int]]:
+    """Yields the live processes; at the end there are no others, and no container."""
+    before = descendants()
+    yield before
+    await asyncio.sleep(0.1)
+    assert descendants() - before == set()
+    if tier == "docker":
+        assert containers() == []
+
+
+def judging(sandbox: Sandbox, count: int) -> list[asyncio.Task[SubmissionVerdict]]:
+    return [asyncio.create_task(sandbox.judge(ENDLESS)) for _ in range(count)]
+
+
 @pytest.mark.parametrize("tier", TIERS)
 async def test_leaving_while_judging_leaves_nothing(tier: str) -> None:
-    before = descendants()
-    async with Sandbox.open(usable(tier), slots=2) as sandbox:
-        tasks = [asyncio.create_task(sandbox.judge(ENDLESS)) for _ in range(2)]
+    async with nothing_left(tier) as before, Sandbox.open(usable(tier), slots=2) as sandbox:
+        tasks = judging(sandbox, 2)
         await asyncio.sleep(0.3)
         assert descendants() - before
         for one in tasks:
@@ -82,10 +98,18 @@ async def test_leaving_while_judging_leaves_nothing(tier: str) -> None:
         outcomes = await asyncio.gather(*tasks, return_exceptions=True)
         assert all(isinstance(outcome, asyncio.CancelledError) for outcome in outcomes)
         assert (await sandbox.judge(GOOD)).passed
-    await asyncio.sleep(0.1)
-    assert descendants() - before == set()
-    if tier == "docker":
-        assert containers() == []
+
+
+@pytest.mark.parametrize("tier", TIERS)
+async def test_leaving_without_waiting_for_those_who_judge_leaves_nothing(tier: str) -> None:
+    async with nothing_left(tier):
+        async with Sandbox.open(usable(tier), slots=2) as sandbox:
+            tasks = judging(sandbox, 3)
+            await asyncio.sleep(0.3)
+        async with asyncio.timeout(5):
+            verdicts = await asyncio.gather(*tasks)
+    assert {verdict.result for verdict in verdicts} == {"infra_error"}
+    assert all("the sandbox was closed" in verdict.evidence for verdict in verdicts)
 
 
 async def kill_worker(sandbox: Sandbox, serial: int) -> None:

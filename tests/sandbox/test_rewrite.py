@@ -71,6 +71,15 @@ def test_tolerances() -> None:
         "import os",
         "while True: pass",
         "assert f(",
+        "assert abs(f(1) - 2) < 'a'",
+        "assert abs(f(1) - 2) < 10 ** 400",
+        "assert math.isclose(f(1), 10 ** 400)",
+        "assert math.isclose(f(1), 1.0, rel_tol=None)",
+        "for x in zip([1], [2, 3], strict=True): assert f(x) == 1",
+        f"assert f(0x{'f' * 5000}) == 1",
+        f"assert f({'-' * 900}1) == 1",
+        f"assert f(1) == {'-' * 900}1",
+        f"assert {'f(1) + ' * 900}f(1) == 1",
     ],
 )
 def test_the_rest_is_unsupported_and_cheap(line: str) -> None:

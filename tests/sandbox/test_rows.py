@@ -54,6 +54,7 @@ def test_humaneval_and_mbpp() -> None:
         ({"code": "#" * (MAX_CODE + 1)}, "the code has"),
         ({"tests": []}, "field 'tests'"),
         ({"tests": [{"args": 5, "expected": 1}]}, "field 'tests.0.args'"),
+        ({"tests": [{"args": [], "raises": ""}]}, "field 'tests.0.raises'"),
         ({"tests": [{"expected": 1}]}, "'args' (a list) or 'stdin'"),
         ({"tests": [{"args": [], "stdin": "", "expected": 1}]}, "the text that it prints"),
         ({"tests": [{"args": []}, {"stdin": "", "expected": ""}]}, "some have 'stdin'"),

@@ -52,6 +52,8 @@ async def test_words_of_the_tests(tier: str) -> None:
 async def test_a_test_that_cannot_be_run_is_ungraded_unless_another_fails(tier: str) -> None:
     verdict = await judge(tier, trusted("def f(x): return x", "assert f(1) == 1", "assert f(print) is print"))
     assert (verdict.result, verdict.graded) == ("unsupported_test", False)
+    deep = await judge(tier, trusted("def f(x): return x", f"assert f(1) == {'-' * 50_000}1"))
+    assert (deep.result, deep.graded) == ("unsupported_test", False)
     broken = await judge(tier, trusted("def f(x): return x", "assert f(1) == 1", definitions="1 / 0"))
     assert (broken.result, broken.graded) == ("unsupported_test", False)
     assert "ZeroDivisionError" in broken.evidence
