@@ -112,6 +112,9 @@ def transfer(
     serve: Annotated[
         str | None, typer.Option(help="What runs local models: transformers, or vllm (a server of its own).")
     ] = None,
+    batch: Annotated[
+        bool, typer.Option("--batch", help="Send calls that can wait in the providers' batches, at half the price.")
+    ] = False,
     replay: Annotated[
         str | None, typer.Option(metavar="RUN", help="Do a complete run again from its ledger, without any model.")
     ] = None,
@@ -135,6 +138,7 @@ def transfer(
         flags = dict(
             domain=domain, teacher=teacher, student=student, validators=validator, profile=profile,
             problems=problems, approve=approve, seed=seed, serve=serve, **_money_flags(budget, prices),
+            batches={"use": True} if batch else None,
         )  # fmt: skip
         config = build_config(flags, set_ or [])
         directory = _new_or_same(config, runs, run)
@@ -242,7 +246,10 @@ def resume(
     budget: BudgetOption = None,
     prices: PricesOption = None,
     set_: Annotated[
-        list[str] | None, typer.Option("--set", help="key=value; without --fork only budget.usd, .tokens and .calls.")
+        list[str] | None,
+        typer.Option(
+            "--set", help="key=value; without --fork only budget.usd, batches.use and others that decide no result."
+        ),
     ] = None,
     runs: RunsOption = RUNS,
 ) -> None:
@@ -252,8 +259,8 @@ def resume(
         fixed = [text for text in set_ or [] if text.split("=")[0].split(".")[0].strip() not in FREE_SETTINGS]
         if fixed and not fork:
             raise SettingsError(
-                f"--set {fixed[0]}: a run keeps its settings, but for its budget; give --fork NEW_NAME to begin a new "
-                "one with it"
+                f"--set {fixed[0]}: a run keeps its settings, but for {', '.join(FREE_SETTINGS)}; give --fork "
+                "NEW_NAME to begin a new one with it"
             )
         given = merged(config.model_dump(mode="json"), _money_flags(budget, prices))
         config = build_config(given, set_ or [])

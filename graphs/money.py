@@ -46,4 +46,5 @@ def show_cost_live(gateway: Gateway, config: RunConfig, events: Events) -> None:
     """Have every call update the cost line; nothing is shown for a run whose models are all free."""
     if paid_models(config):
         events.cost(cost_line(gateway.spent, config.budget))
+        gateway.on_wait = lambda text: events.advance(0, text)
         gateway.on_call = lambda completion, request: events.cost(cost_line(gateway.spent, config.budget))

@@ -68,13 +68,25 @@ class Account:
         self._changed = asyncio.Condition()
 
     @asynccontextmanager
-    async def reserved(self, spec: ModelSpec, request: CallRequest) -> AsyncIterator[Reservation]:
-        """Room for one attempt at a call; waits while calls in flight hold it. Raises BudgetSpent."""
-        reservation = Reservation(Spending() if spec.local else self._upper(spec, request))
+    async def reserved(
+        self, spec: ModelSpec, request: CallRequest, *, batch: bool = False, counted: bool = False
+    ) -> AsyncIterator[Reservation]:
+        """Room for one attempt at a call; waits while calls in flight hold it. Raises BudgetSpent.
+
+        `batch`: at the prices of the provider's batches. `counted`: it is under way since an earlier process, and
+        `spent` has its estimate; it is not refused, being paid already.
+        """
         if spec.local:
-            yield reservation
+            yield Reservation(Spending())
             return
-        await self._reserve(spec, request, reservation.most)
+        reservation = Reservation(upper_estimate(self._prices, spec, request.messages, request.max_tokens, batch))
+        if self.limits.usd is not None and reservation.most.unknown_costs and not counted:
+            raise BudgetSpent(f"no price is known for '{spec}', so that a budget in dollars cannot be kept")
+        if counted:
+            self._reserved = self._reserved.plus(reservation.most)
+            self.spent = self.spent.minus(reservation.most)
+        else:
+            await self._reserve(spec, request, reservation.most)
         try:
             yield reservation
         except CallError as error:
@@ -91,12 +103,6 @@ class Account:
         tokens = (reply.prompt_tokens or 0) + (reply.completion_tokens or 0) if known else reservation.most.tokens
         usd = reservation.most.usd if cost is None else cost
         reservation.used = Spending(calls=1, tokens=tokens, usd=usd, unknown_costs=reservation.most.unknown_costs)
-
-    def _upper(self, spec: ModelSpec, request: CallRequest) -> Spending:
-        most = upper_estimate(self._prices, spec, request.messages, request.max_tokens)
-        if self.limits.usd is not None and most.unknown_costs:
-            raise BudgetSpent(f"no price is known for '{spec}', so that a budget in dollars cannot be kept")
-        return most
 
     async def _reserve(self, spec: ModelSpec, request: CallRequest, most: Spending) -> None:
         async with self._changed:
@@ -139,10 +145,13 @@ def upper_tokens(messages: Iterable[Message], max_tokens: int = 0) -> int:
     return CALL_OVERHEAD + sum(len(text) + MESSAGE_OVERHEAD for text in texts) + max_tokens
 
 
-def upper_estimate(prices: PriceTable, spec: ModelSpec, messages: Iterable[Message], max_tokens: int) -> Spending:
+def upper_estimate(
+    prices: PriceTable, spec: ModelSpec, messages: Iterable[Message], max_tokens: int, batch: bool = False
+) -> Spending:
     """The most that one call can use. `unknown_costs` is 1 if the model's price is unknown."""
     prompt = upper_tokens(messages)
     price = prices.price_of(spec)
+    price = price.batched() if price and batch else price
     usd = price.upper_cost(prompt, max_tokens) if price else 0.0
     return Spending(calls=1, tokens=prompt + max_tokens, usd=usd, unknown_costs=0 if price else 1)
 
@@ -162,13 +171,13 @@ def spent_before(rows: Iterable[dict[str, Any]], prices: PriceTable) -> Spending
 def _spending(row: dict[str, Any], prices: PriceTable) -> Spending:
     spec = parse_spec(row["model"])
     tokens = (row["prompt_tokens"], row["completion_tokens"])
-    cost = row["cost"]
+    cost, batch = row["cost"], row["batch"] is not None
     if cost is None and row["status"] == "ok":
-        cost = prices.cost_of(spec, *tokens, row["cached_tokens"], row["cache_write_tokens"])
+        cost = prices.cost_of(spec, *tokens, row["cached_tokens"], row["cache_write_tokens"], batch)
     if cost is not None and None not in tokens:
         return Spending(calls=1, tokens=sum(tokens), usd=cost)
     messages = [Message.model_validate(message) for message in row["messages"]]
-    most = upper_estimate(prices, spec, messages, row["max_tokens"])
+    most = upper_estimate(prices, spec, messages, row["max_tokens"], batch)
     return most if None in tokens else most.model_copy(update={"tokens": sum(tokens)})
 
 

@@ -5,8 +5,9 @@ once; the result is on disk before `complete` returns; `complete` does not raise
 but returns a Completion with `error`; retries happen here only, for 408, 409, 429, 5xx, time-outs
 and broken connections. It does raise LedgerError if the ledger cannot be written, since going on
 would pay without a record; BudgetSpent, for this call and all later ones, if a call does not fit into
-the budget; and in a replay NotRecorded for a call that the ledger does not have. Not guaranteed: that
-a call cancelled in flight was not paid.
+the budget; and in a replay NotRecorded for a call that the ledger does not have. Calls that can wait go into the
+provider's batches where the configuration says so (models/batching.py); one that a batch did not
+answer is made as a single call. Not guaranteed: that a call cancelled in flight was not paid.
 """
 
 from __future__ import annotations
@@ -18,10 +19,12 @@ import random
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 
 from pydantic import Field
 
+from models.batching import BatchPending, BatchQueue
 from models.budget import Account, BudgetSpent, Spending, spent_before, upper_tokens
 from models.calls import Caller, CallError, CallRefused, CallRequest, Reply
 from models.embedded import EmbeddedModelError
@@ -115,6 +118,7 @@ class Gateway:
     ) -> None:
         self.on_call: Callable[[Completion, CallRequest], None] | None = None
         self.on_info: Callable[[str], None] | None = None
+        self.on_wait: Callable[[str], None] | None = None
         self._ledger = ledger
         self._config = config
         self._retry = retry
@@ -124,6 +128,10 @@ class Gateway:
         self._lanes: dict[str, _Lane] = {}
         self._flying: dict[str, asyncio.Task[Completion]] = {}
         self._usage = Usage()
+        self._batches = BatchQueue(
+            ledger, config.batches, config.call_timeout, partial(self._completed, batch=True),
+            on_submitted=self._inform, on_state=self._say_waiting,
+        )  # fmt: skip
         self._replay = False
         self._callers: CallerFor | None = None
 
@@ -151,6 +159,7 @@ class Gateway:
         gateway._replay, gateway._callers = replay, callers
         if config.serve == "vllm":
             gateway._local = ServedCaller(Path(ledger_path).parent / "served", gateway._inform)
+        await gateway._batches.restore()
         try:
             yield gateway
         finally:
@@ -199,6 +208,10 @@ class Gateway:
         if self.on_info is not None:
             self.on_info(text)
 
+    def _say_waiting(self, text: str) -> None:
+        if self.on_wait is not None:
+            self.on_wait(text)
+
     def _landed(self, key: str, task: asyncio.Task[Completion]) -> None:
         self._flying.pop(key, None)
         if not task.cancelled():
@@ -211,7 +224,10 @@ class Gateway:
         return completion
 
     async def _found_or_made(self, key: str, spec: ModelSpec, identity: str, request: CallRequest) -> Completion:
+        held = self._batches.holds(key)
         found = await self._ledger.find(key, failed=self._replay)
+        if found is None and held and not self._batches.holds(key):
+            found = await self._ledger.find(key)  # its batch has ended meanwhile
         if found is not None:
             return found
         if self._replay:
@@ -224,8 +240,14 @@ class Gateway:
         intent = _call(key, spec, identity, request)
         started = time.perf_counter()
         try:
+            if (self._batches.holds(key) or self._batches.takes(spec, request)) and (
+                done := await self._in_a_batch(spec, request, intent)
+            ):
+                return done
             reply = await self._attempts(spec, request, intent)
-            completion = self._completed(key, spec, reply, time.perf_counter() - started)
+            completion = self._completed(spec, key, reply, time.perf_counter() - started)
+        except BatchPending as error:  # not recorded: the call is not over
+            return _failed(key, str(error), time.perf_counter() - started)
         except CallError as error:
             completion = _failed(key, str(error), time.perf_counter() - started)
         except BudgetSpent as error:  # an earlier attempt may have failed: then it is no call in flight any more
@@ -234,12 +256,28 @@ class Gateway:
         await self._ledger.record(completion)
         return completion
 
-    def _completed(self, key: str, spec: ModelSpec, reply: Reply, seconds: float) -> Completion:
-        return Completion(key=key, cost=self._cost(spec, reply), seconds=seconds, **reply.model_dump())
+    async def _in_a_batch(self, spec: ModelSpec, request: CallRequest, intent: Call) -> Completion | None:
+        """What came of the call in a batch; None if it is to be made as a single call. Raises CallError."""
+        begun = time.perf_counter()
+        held = self._batches.holds(intent.key)
+        try:
+            async with self._account.reserved(spec, request, batch=True, counted=held) as reservation:
+                reply = await self._batches.reply(spec, request, intent)
+                completion = self._completed(spec, intent.key, reply, time.perf_counter() - begun, batch=True)
+                self._account.settle(reservation, reply, completion.cost)
+        except CallError as error:
+            if error.retry:
+                return None
+            raise
+        return completion
 
-    def _cost(self, spec: ModelSpec, reply: Reply) -> float | None:
+    def _completed(self, spec: ModelSpec, key: str, reply: Reply, seconds: float, *, batch: bool = False) -> Completion:
+        cost = self._cost(spec, reply, batch)
+        return Completion(key=key, cost=cost, seconds=seconds, **reply.model_dump())
+
+    def _cost(self, spec: ModelSpec, reply: Reply, batch: bool = False) -> float | None:
         tokens = (reply.prompt_tokens, reply.completion_tokens, reply.cached_tokens, reply.cache_write_tokens)
-        return self._prices.cost_of(spec, *tokens)
+        return self._prices.cost_of(spec, *tokens, batch=batch)
 
     async def _attempts(self, spec: ModelSpec, request: CallRequest, intent: Call) -> Reply:
         """Call until it succeeds, fails for good, or the attempts are used up."""
@@ -304,6 +342,7 @@ class Gateway:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await self._batches.close()
         for lane in self._lanes.values():
             await lane.caller.close()
         await asyncio.to_thread(self._ledger.close)

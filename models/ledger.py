@@ -23,10 +23,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from models.ledger_rescue import rescue
-from models.ledger_schema import COLUMNS, LedgerError, bring_up_to_date, check_version, columns_of, explained
+from models.ledger_schema import ADDED, COLUMNS, LedgerError, bring_up_to_date, check_version, columns_of, explained
 from records.nouns import Completion, Record
 
-__all__ = ["Call", "CostRow", "Ledger", "LedgerError", "read_costs", "read_rows"]
+__all__ = ["Call", "CostRow", "Ledger", "LedgerBatch", "LedgerError", "read_costs", "read_rows"]
 
 T = TypeVar("T")
 
@@ -48,6 +48,16 @@ class Call(Record):
     max_tokens: int
     prompt_hash: str
     messages: str  # JSON
+
+
+class LedgerBatch(Record):
+    """A batch of calls that was begun and has not ended. `batch_id` is the provider's, None if it is not known."""
+
+    label: str
+    model: str
+    batch_id: str | None = None
+    begun: datetime
+    keys: tuple[str, ...]
 
 
 class CostRow(Record):
@@ -98,22 +108,43 @@ class Ledger:
 
     async def intend(self, call: Call) -> None:
         """Note that a call is about to be made."""
-        values = [getattr(call, name) for name in COLUMNS]
-        marks = ", ".join("?" * len(COLUMNS))
-        sql = (
-            f"INSERT INTO calls ({', '.join(COLUMNS)}, status, created) VALUES ({marks}, 'intent', ?) "
-            "ON CONFLICT (key) DO UPDATE SET status = 'intent', starts = starts + 1, error = NULL"
-        )
-        await self._run(lambda connection: connection.execute(sql, [*map(_storable, values), _now()]) and None)
+        row = _intent_row(call, None)
+        await self._run(lambda connection: connection.execute(_INTEND, row) and None)
 
     async def record(self, completion: Completion) -> None:
         """Commit what came of a call."""
-        values = completion.model_dump(exclude={"key", "replayed"})
-        values["status"] = "error" if completion.finish_reason == "error" else "ok"
-        values["finished"] = _now()
-        sql = f"UPDATE calls SET {', '.join(f'{name} = ?' for name in values)} WHERE key = ?"
-        row = [*map(_storable, values.values()), completion.key]
-        await self._run(lambda connection: connection.execute(sql, row) and None)
+        await self._run(lambda connection: _record(connection, completion))
+
+    async def begin_batch(self, batch: LedgerBatch, calls: Sequence[Call]) -> None:
+        """Note that a batch of calls is about to be submitted."""
+
+        def begin(connection: sqlite3.Connection) -> None:
+            row = [batch.label, batch.model, batch.batch_id, batch.begun.isoformat()]
+            connection.execute("INSERT INTO batches (label, model, batch_id, begun) VALUES (?, ?, ?, ?)", row)
+            connection.executemany(_INTEND, [_intent_row(call, batch.label) for call in calls])
+
+        await self._run(begin)
+
+    async def name_batch(self, label: str, batch_id: str) -> None:
+        """Keep the provider's id of a batch."""
+        sql = "UPDATE batches SET batch_id = ? WHERE label = ?"
+        await self._run(lambda connection: connection.execute(sql, [batch_id, label]) and None)
+
+    async def end_batch(self, label: str, completions: Sequence[Completion]) -> None:
+        """Commit what came of all calls of a batch; of those without a completion nothing came."""
+
+        def end(connection: sqlite3.Connection) -> None:
+            for completion in completions:
+                _record(connection, completion)
+            connection.execute("UPDATE batches SET ended = ? WHERE label = ?", [_now(), label])
+            unsent = "UPDATE calls SET status = 'error', error = ? WHERE batch = ? AND status = 'intent'"
+            connection.execute(unsent, ["its batch was never submitted", label])
+
+        await self._run(end)
+
+    async def open_batches(self) -> list[LedgerBatch]:
+        """Batches that have not ended, the oldest first."""
+        return await self._run(_open_batches)
 
     def close(self) -> None:
         """Finish what waits and close the file."""
@@ -168,16 +199,42 @@ def _find(connection: sqlite3.Connection, key: str, failed: bool) -> Completion 
     return Completion(**dict(zip(_RESULT, row, strict=True)), replayed=True) if row else None
 
 
+_INTEND = (
+    f"INSERT INTO calls ({', '.join(COLUMNS)}, batch, status, created) "
+    f"VALUES ({', '.join('?' * len(COLUMNS))}, ?, 'intent', ?) "
+    "ON CONFLICT (key) DO UPDATE SET status = 'intent', starts = starts + 1, error = NULL, batch = excluded.batch"
+)
+
+
+def _intent_row(call: Call, batch: str | None) -> list[Any]:
+    return [*(_storable(getattr(call, name)) for name in COLUMNS), batch, _now()]
+
+
+def _record(connection: sqlite3.Connection, completion: Completion) -> None:
+    values = completion.model_dump(exclude={"key", "replayed"})
+    values["status"] = "error" if completion.finish_reason == "error" else "ok"
+    values["finished"] = _now()
+    sql = f"UPDATE calls SET {', '.join(f'{name} = ?' for name in values)} WHERE key = ?"
+    connection.execute(sql, [*map(_storable, values.values()), completion.key])
+
+
+def _open_batches(connection: sqlite3.Connection) -> list[LedgerBatch]:
+    rows = connection.execute("SELECT label, model, batch_id, begun FROM batches WHERE ended IS NULL ORDER BY begun")
+    found = [dict(zip(("label", "model", "batch_id", "begun"), row, strict=True)) for row in rows.fetchall()]
+    keys = "SELECT key FROM calls WHERE batch = ? ORDER BY key"
+    return [LedgerBatch(**row, keys=tuple(key for (key,) in connection.execute(keys, [row["label"]]))) for row in found]
+
+
 _RESULT = tuple(name for name in Completion.model_fields if name != "replayed")
 _FIND = f"SELECT {', '.join(_RESULT)} FROM calls WHERE key = ? AND status IN ('ok', ?)"
 _PAID = """
 SELECT model, status, prompt_tokens, completion_tokens, cached_tokens, cache_write_tokens, cost, max_tokens,
-  CASE WHEN cost IS NULL OR prompt_tokens IS NULL OR completion_tokens IS NULL THEN messages ELSE '[]' END
+  batch, CASE WHEN cost IS NULL OR prompt_tokens IS NULL OR completion_tokens IS NULL THEN messages ELSE '[]' END
 FROM calls WHERE provider NOT IN ('embedded', 'hf') AND status IN ('ok', 'intent')
 """
 _PAID_NAMES = (
     "model", "status", "prompt_tokens", "completion_tokens", "cached_tokens", "cache_write_tokens", "cost",
-    "max_tokens", "messages",
+    "max_tokens", "batch", "messages",
 )  # fmt: skip
 
 
@@ -200,7 +257,7 @@ def read_rows(path: Path | str, stage: str | None = None) -> Iterator[dict[str, 
     where, values = (" WHERE stage = ?", [stage]) if stage else ("", [])
     with _reading(Path(path)) as connection:
         for row in connection.execute(f"SELECT * FROM calls{where} ORDER BY created, key", values):
-            yield {"cache_write_tokens": None, **dict(row), "messages": json.loads(row["messages"])}
+            yield {**{name: None for name, _ in ADDED}, **dict(row), "messages": json.loads(row["messages"])}
 
 
 def read_costs(path: Path | str, by: Sequence[str] = ("stage", "agent", "model")) -> list[CostRow]:
