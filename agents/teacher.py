@@ -56,13 +56,38 @@ class TeacherError(Exception):
 class Teacher(Protocol):
     """Solves problems and writes about what it saw.
 
-    `note` says what went wrong with its last reflection, proposal or distillation ("": nothing).
+    `writer` is the spec of the model that writes: the teacher's own, unless it is made of several. `note`
+    says what went wrong with its last reflection, proposal or distillation ("": nothing).
     """
 
-    spec: str
-    is_language_model: bool
-    description: str
-    note: str
+    @property
+    def spec(self) -> str:
+        """The model, or the models with commas between."""
+        ...
+
+    @property
+    def writer(self) -> str:
+        """Who drafts, reflects and distils."""
+        ...
+
+    @property
+    def is_language_model(self) -> bool:
+        """False for a script."""
+        ...
+
+    @property
+    def description(self) -> str:
+        """What the teacher is, as part of a sentence."""
+        ...
+
+    @property
+    def note(self) -> str:
+        """What went wrong last."""
+        ...
+
+    def asked(self, problem: Problem, sample: int = 0) -> Sequence[Teacher]:
+        """Who is to solve the problem at this try: the teacher itself, unless it is made of several."""
+        ...
 
     async def draft(self, examples: Sequence[Problem] = ()) -> Strategy:
         """A strategy written without having seen a result; `examples` (train) show what the task is.
@@ -125,7 +150,7 @@ class LLMTeacher:
     ) -> None:
         """`reply_tokens` is the domain's budget for a solution; `max_edits` at most 4."""
         self.gateway = gateway
-        self.spec = str(spec)
+        self.spec = self.writer = str(spec)
         self.domain_name = domain_name
         self.description = f"language model {self.spec}"
         self.decoding = decoding
@@ -137,6 +162,10 @@ class LLMTeacher:
         self.material_chars = SMALL_MATERIAL_CHARS if small else MATERIAL_CHARS
         self.writing_tokens = SMALL_WRITING_TOKENS if small else WRITING_TOKENS
         self._solver = Solver(gateway, spec, "teacher", decoding, reply_tokens=reply_tokens)
+
+    def asked(self, problem: Problem, sample: int = 0) -> Sequence[Teacher]:
+        """Itself."""
+        return (self,)
 
     async def solve(
         self,

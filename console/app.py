@@ -99,7 +99,9 @@ def _fail(message: str, code: int, run: RunDirectory | None) -> None:
 def transfer(
     context: typer.Context,
     domain: Annotated[str | None, typer.Option(help=f"What is learned: {', '.join(DOMAINS)}.")] = None,
-    teacher: Annotated[str | None, typer.Option(help="Model spec of the teacher; `oracle` needs no model.")] = None,
+    teacher: Annotated[
+        list[str] | None, typer.Option(help="Model spec; `oracle` needs no model. Several share the problems.")
+    ] = None,
     student: Annotated[str | None, typer.Option(help="Model spec of the student.")] = None,
     validator: Annotated[list[str] | None, typer.Option(help="Model spec; may be given several times.")] = None,
     profile: Annotated[str | None, typer.Option(help="quick or full.")] = None,
@@ -135,8 +137,10 @@ def transfer(
         if domain is None:
             raise SettingsError(f"--domain is missing; there are: {', '.join(DOMAINS)}")
         get_domain(domain)
+        first, *more = teacher or [""]
         flags = dict(
-            domain=domain, teacher=teacher, student=student, validators=validator, profile=profile,
+            domain=domain, teacher=first or None, more_teachers=more, student=student, validators=validator,
+            profile=profile,
             problems=problems, approve=approve, seed=seed, serve=serve, **_money_flags(budget, prices),
             batches={"use": True} if batch else None,
         )  # fmt: skip

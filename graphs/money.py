@@ -19,7 +19,8 @@ def paid_models(config: RunConfig) -> list[tuple[str, ModelSpec]]:
 
 
 def _models(config: RunConfig) -> Iterator[tuple[str, ModelSpec]]:
-    yield "teacher", parse_spec(config.teacher)
+    for teacher in config.teachers:
+        yield "teacher", parse_spec(teacher)
     yield "student", parse_spec(config.student)
     for validator in dict.fromkeys(config.validators):
         yield "validator", parse_spec(validator)

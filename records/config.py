@@ -9,6 +9,7 @@ from pydantic import Field
 from records.nouns import Record
 
 Profile = Literal["quick", "full"]
+Teaching = Literal["round_robin", "vote"]
 Approval = Literal["ask", "gate", "always", "never"]
 
 
@@ -88,6 +89,8 @@ class RunConfig(Record):
 
     domain: str
     teacher: str = "oracle"
+    more_teachers: tuple[str, ...] = Field((), description="further teachers; the first one writes the strategy")
+    teaching: Teaching = Field("round_robin", description="how several teachers share the problems")
     student: str = "embedded"
     validators: tuple[str, ...] = Field(("embedded",), min_length=1)
     profile: Profile = "quick"
@@ -112,6 +115,11 @@ class RunConfig(Record):
     batches: Batches = Batches()
     budget: Budget = Budget()
     prices: str | None = Field(None, description="file of the user's own prices, over the shipped table")
+
+    @property
+    def teachers(self) -> tuple[str, ...]:
+        """All teachers, the one that writes the strategy first."""
+        return (self.teacher, *self.more_teachers)
 
 
 # May change when a run is resumed: they decide nothing of its results.
