@@ -37,7 +37,16 @@ def test_two_teachers_from_end_to_end(teaching: str, tmp_path: Path) -> None:
         models += ["--validator", names[0], "--student", f"vllm:student@{server.openai_url}"]
         arms = ["--set", "student_arms=[base]", "--set", f"teaching={teaching}", "--set", "loop.attempts=2"]
         ended = run(
-            tmp_path, "--domain", "scheduling", *models, "--approve", "gate", "--run", "two", *settings(), *arms
+            tmp_path,
+            "--domain",
+            "scheduling",
+            *models,
+            "--approve",
+            "gate",
+            "--run",
+            "two",
+            *settings(examples=16),
+            *arms,
         )
         assert ended.returncode == 0, ended.stdout + ended.stderr
         count = server.count
