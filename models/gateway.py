@@ -40,6 +40,9 @@ from records.nouns import Completion, Record
 
 __all__ = ["CallRefused", "CallRequest", "Gateway", "NotRecorded", "RetryPolicy", "Usage", "call_key"]
 
+MANY, AHEAD = 32, 2  # of so many calls at once, that many times more note their intent before they have a place:
+# none stands empty while an intent goes to the disk, and a SIGKILL leaves more intents of calls that were not sent
+DOOR = 256  # calls looked up at once: the first of a large fan-out are made before its last are looked up
 CallerFor = Callable[[ModelSpec], Caller]
 
 
@@ -93,6 +96,12 @@ class _Lane:
     def __init__(self, caller: Caller, limits: Limits | None) -> None:
         self.caller = caller
         self._limiter = Limiter(limits) if limits else None
+        ahead = AHEAD * limits.concurrency if limits and limits.concurrency >= MANY else 0
+        self._line = asyncio.Semaphore(limits.concurrency + ahead) if limits else None
+
+    def line(self) -> AbstractAsyncContextManager[None]:
+        """The calls that have a place or come next: these note their intent while others are in flight."""
+        return self._line or nullcontext()
 
     def place(self, tokens: int) -> AbstractAsyncContextManager[None]:
         """One of the places for calls in flight, once it is its turn."""
@@ -128,6 +137,8 @@ class Gateway:
         self._lanes: dict[str, _Lane] = {}
         self._flying: dict[str, asyncio.Task[Completion]] = {}
         self._usage = Usage()
+        self._available: set[ModelSpec] = set()
+        self._door = asyncio.Semaphore(DOOR)
         self._batches = BatchQueue(
             ledger, config.batches, config.call_timeout, partial(self._completed, batch=True),
             on_submitted=self._inform, on_state=self._say_waiting,
@@ -167,24 +178,34 @@ class Gateway:
 
     async def complete(self, request: CallRequest) -> Completion:
         """The model's reply, from the ledger if it is there. A failed call has `error` set."""
-        try:
-            spec = parse_spec(request.model)
-            if spec.local and not self._replay and (problem := check_available(spec)):
-                return self._told(_failed("", problem, 0.0), request)
-            # Files are hashed for a local model only.
-            identity = await asyncio.to_thread(model_identity, spec) if spec.local else model_identity(spec)
-            if spec.local and self._config.serve != "transformers":
-                identity += f"@{self._config.serve}"  # other kernels round otherwise: other replies
-        except (SpecError, IdentityError, EmbeddedModelError) as error:
-            return self._told(_failed("", str(error), 0.0), request)
-        key = call_key(spec, identity, request)
-        flying = self._flying.get(key)
+        async with self._door:
+            try:
+                spec, identity = await self._known_model(request.model)
+            except (SpecError, IdentityError, EmbeddedModelError) as error:
+                return self._told(_failed("", str(error), 0.0), request)
+            key = call_key(spec, identity, request)
+            flying = self._flying.get(key)
+            if flying is None:
+                looked_up = asyncio.Event()
+                task = asyncio.create_task(self._found_or_made(key, spec, identity, request, looked_up))
+                self._flying[key] = task
+                task.add_done_callback(lambda done: self._landed(key, done))
+                await looked_up.wait()
         if flying is not None:
             return self._told((await asyncio.shield(flying)).model_copy(update={"replayed": True}), request)
-        task = asyncio.create_task(self._found_or_made(key, spec, identity, request))
-        self._flying[key] = task
-        task.add_done_callback(lambda done: self._landed(key, done))
         return self._told(await asyncio.shield(task), request)
+
+    async def _known_model(self, model: str) -> tuple[ModelSpec, str]:
+        """The model and its identity. Raises SpecError, IdentityError and EmbeddedModelError."""
+        spec = parse_spec(model)
+        if not spec.local:
+            return spec, model_identity(spec)
+        if not self._replay and (problem := check_available(spec)):
+            raise SpecError(problem)
+        identity = await asyncio.to_thread(model_identity, spec)  # its files are hashed
+        if self._config.serve != "transformers":
+            identity += f"@{self._config.serve}"  # other kernels round otherwise: other replies
+        return spec, identity
 
     def release_local(self) -> None:
         """Free the memory of local models once their waiting requests are done."""
@@ -223,11 +244,20 @@ class Gateway:
             self.on_call(completion, request)
         return completion
 
-    async def _found_or_made(self, key: str, spec: ModelSpec, identity: str, request: CallRequest) -> Completion:
+    async def _found(self, key: str) -> Completion | None:
         held = self._batches.holds(key)
         found = await self._ledger.find(key, failed=self._replay)
         if found is None and held and not self._batches.holds(key):
             found = await self._ledger.find(key)  # its batch has ended meanwhile
+        return found
+
+    async def _found_or_made(
+        self, key: str, spec: ModelSpec, identity: str, request: CallRequest, looked_up: asyncio.Event
+    ) -> Completion:
+        try:
+            found = await self._found(key)
+        finally:
+            looked_up.set()
         if found is not None:
             return found
         if self._replay:
@@ -235,8 +265,10 @@ class Gateway:
                 f"the ledger has no call of '{spec}' with this prompt ({request.stage}, {request.agent}), and a replay "
                 "makes none"
             )
-        if problem := check_available(spec):
-            return _failed(key, problem, 0.0)
+        if spec not in self._available:
+            if problem := check_available(spec):
+                return _failed(key, problem, 0.0)
+            self._available.add(spec)
         intent = _call(key, spec, identity, request)
         started = time.perf_counter()
         try:
@@ -297,9 +329,10 @@ class Gateway:
     async def _attempt(self, lane: _Lane, spec: ModelSpec, request: CallRequest, intent: Call) -> Reply:
         """One attempt. Room in the budget is held only while it is in flight, so that no one waits for a sleeper."""
         tokens = 0 if spec.local else upper_tokens(request.messages, request.max_tokens)
-        async with lane.place(tokens), self._account.reserved(spec, request) as reservation:
+        async with lane.line(), self._account.reserved(spec, request) as reservation:
             await self._ledger.intend(intent)
-            reply = await lane.caller.call(spec, request)
+            async with lane.place(tokens):
+                reply = await lane.caller.call(spec, request)
             self._account.settle(reservation, reply, self._cost(spec, reply))
         lane.succeeded(reply, tokens)
         return reply

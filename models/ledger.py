@@ -15,8 +15,9 @@ import asyncio
 import json
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,6 +31,7 @@ __all__ = ["Call", "CostRow", "Ledger", "LedgerBatch", "LedgerError", "read_cost
 
 T = TypeVar("T")
 
+GATHER_S = 0.002  # for which the first operation of a transaction waits for others
 _GROUPS = ("stage", "agent", "model", "provider")
 
 
@@ -86,7 +88,7 @@ class Ledger:
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._queue: list[tuple[Callable[[sqlite3.Connection], Any], Future[Any]]] = []
+        self._queue: list[tuple[Callable[[sqlite3.Connection], Any], asyncio.Future[Any]]] = []
         self._lock = threading.Lock()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger")
         self.notice = rescue(self.path) if self.path.exists() else ""
@@ -152,19 +154,23 @@ class Ledger:
         self._connection.close()
 
     async def _run(self, operation: Callable[[sqlite3.Connection], T]) -> T:
-        future: Future[T] = Future()
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         with self._lock:
             self._queue.append((operation, future))
-        self._thread.submit(self._drain)
-        return await asyncio.wrap_future(future)
+            first = len(self._queue) == 1
+        if first:
+            self._thread.submit(self._drain)
+        return await future
 
     def _drain(self) -> None:
         """Run all that waits in one transaction; tell the waiting after the commit."""
+        time.sleep(GATHER_S)
         with self._lock:
             batch, self._queue = self._queue, []
-        batch = [(operation, future) for operation, future in batch if future.set_running_or_notify_cancel()]
+        batch = [(operation, future) for operation, future in batch if not future.cancelled()]
         if not batch:
             return
+        futures = [future for _, future in batch]
         try:
             self._connection.execute("BEGIN IMMEDIATE")
             results = [operation(self._connection) for operation, _ in batch]
@@ -173,11 +179,22 @@ class Ledger:
             if self._connection.in_transaction:
                 self._connection.rollback()
             told = explained(self.path, error) if isinstance(error, sqlite3.Error) else error
-            for _, future in batch:
-                future.set_exception(told)
+            _deliver(futures, lambda future, _: future.set_exception(told), futures)
             return
-        for (_, future), result in zip(batch, results, strict=True):
-            future.set_result(result)
+        _deliver(futures, asyncio.Future.set_result, results)
+
+
+def _deliver(futures: Sequence[asyncio.Future[Any]], tell: Callable[[Any, Any], None], what: Sequence[Any]) -> None:
+    """Tell all who wait at once, in their event loops; nobody waits in one that has been closed."""
+
+    def deliver(loop: asyncio.AbstractEventLoop) -> None:
+        for future, result in zip(futures, what, strict=True):
+            if future.get_loop() is loop and not future.done():
+                tell(future, result)
+
+    for loop in {future.get_loop() for future in futures}:
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(deliver, loop)
 
 
 def _opened(path: Path) -> sqlite3.Connection:

@@ -67,7 +67,7 @@ class ProviderCaller:
     async def _call(self, spec: ModelSpec, request: CallRequest) -> Reply:
         client = self._client(spec)
         async with asyncio.timeout(self._timeout):
-            message = await client.ainvoke(turns_of(spec, request), **settings_of(spec, request))
+            message = await client.ask(turns_of(spec, request), **settings_of(spec, request))
         return reply_of(spec, message)
 
     async def close(self) -> None:

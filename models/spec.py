@@ -11,6 +11,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
@@ -74,6 +75,7 @@ class ModelSpec(Record):
         return text + (f"@{self.url}" if self.url else "") + (f"+{self.adapter}" if self.adapter else "")
 
 
+@lru_cache(maxsize=256)
 def parse_spec(text: str) -> ModelSpec:
     """Parse a spec string. Raises SpecError, which lists the valid forms."""
     head, _, rest = text.strip().partition(":")
