@@ -394,6 +394,8 @@ def call_key(spec: ModelSpec, identity: str, request: CallRequest) -> str:
         "seed": request.seed if request.temperature > 0 else None,
         "prompt_hash": request.prompt_hash,
     }
+    if request.reply_schema:
+        parts["reply_schema"] = request.reply_schema
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 

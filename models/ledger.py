@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from models.ledger_rescue import rescue
-from models.ledger_schema import ADDED, COLUMNS, LedgerError, bring_up_to_date, check_version, columns_of, explained
+from models.ledger_schema import ADDED, LedgerError, bring_up_to_date, check_version, columns_of, explained
 from records.nouns import Completion, Record
 
 __all__ = ["Call", "CostRow", "Ledger", "LedgerBatch", "LedgerError", "read_costs", "read_rows"]
@@ -50,6 +50,7 @@ class Call(Record):
     max_tokens: int
     prompt_hash: str
     messages: str  # JSON
+    reply_schema: str = ""
 
 
 class LedgerBatch(Record):
@@ -217,14 +218,14 @@ def _find(connection: sqlite3.Connection, key: str, failed: bool) -> Completion 
 
 
 _INTEND = (
-    f"INSERT INTO calls ({', '.join(COLUMNS)}, batch, status, created) "
-    f"VALUES ({', '.join('?' * len(COLUMNS))}, ?, 'intent', ?) "
+    f"INSERT INTO calls ({', '.join(Call.model_fields)}, batch, status, created) "
+    f"VALUES ({', '.join('?' * len(Call.model_fields))}, ?, 'intent', ?) "
     "ON CONFLICT (key) DO UPDATE SET status = 'intent', starts = starts + 1, error = NULL, batch = excluded.batch"
 )
 
 
 def _intent_row(call: Call, batch: str | None) -> list[Any]:
-    return [*(_storable(getattr(call, name)) for name in COLUMNS), batch, _now()]
+    return [*(_storable(getattr(call, name)) for name in Call.model_fields), batch, _now()]
 
 
 def _record(connection: sqlite3.Connection, completion: Completion) -> None:

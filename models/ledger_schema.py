@@ -5,14 +5,15 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
-VERSION = 2  # 0 had no cache_write_tokens, 1 no batches
+VERSION = 2  # 0 had no cache_write_tokens, 1 no batches and no schemas
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS calls (
   key TEXT PRIMARY KEY, status TEXT NOT NULL, stage TEXT, agent TEXT, provider TEXT, model TEXT,
   identity TEXT, sample INTEGER, seed INTEGER, temperature REAL, max_tokens INTEGER, prompt_hash TEXT,
   messages TEXT, text TEXT, reasoning TEXT, finish_reason TEXT, prompt_tokens INTEGER,
   completion_tokens INTEGER, cached_tokens INTEGER, cost REAL, seconds REAL, error TEXT,
-  starts INTEGER NOT NULL DEFAULT 1, created TEXT, finished TEXT, cache_write_tokens INTEGER, batch TEXT
+  starts INTEGER NOT NULL DEFAULT 1, created TEXT, finished TEXT, cache_write_tokens INTEGER, batch TEXT,
+  reply_schema TEXT
 ) WITHOUT ROWID
 """
 BATCHES = """
@@ -20,7 +21,11 @@ CREATE TABLE IF NOT EXISTS batches (
   label TEXT PRIMARY KEY, model TEXT NOT NULL, batch_id TEXT, begun TEXT NOT NULL, ended TEXT
 ) WITHOUT ROWID
 """
-ADDED = (("cache_write_tokens", "INTEGER"), ("batch", "TEXT"))  # to the calls, after version 0
+ADDED = (
+    ("cache_write_tokens", "INTEGER"),
+    ("batch", "TEXT"),
+    ("reply_schema", "TEXT"),
+)  # to the calls, after version 0
 COLUMNS = (
     "key", "stage", "agent", "provider", "model", "identity", "sample", "seed", "temperature",
     "max_tokens", "prompt_hash", "messages",

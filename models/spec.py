@@ -66,6 +66,11 @@ class ModelSpec(Record):
         return self.provider in ("embedded", "hf")
 
     @property
+    def structured(self) -> bool:
+        """The provider can hold a reply to a JSON schema. Of the servers that imitate it nobody knows."""
+        return self.provider in ("anthropic", "openai")
+
+    @property
     def base(self) -> ModelSpec:
         """The same model without its adapter."""
         return self.model_copy(update={"adapter": None})
