@@ -20,7 +20,7 @@ from rich.console import Console
 
 from agents.teacher import TeacherError
 from console import review
-from console.money import show_preflight
+from console.money import batch_line, show_preflight
 from console.progress import make_events
 from console.text import safe
 from domains import DOMAINS, get_domain
@@ -198,6 +198,8 @@ def go_on(run: RunDirectory, config: RunConfig, answer: Answer | None = None) ->
     with friendly(None if is_replay(run) else run):
         if not (run.path / "problems.jsonl").exists() and not is_replay(run):
             show_preflight(console, config)
+            if line := batch_line(config):
+                console.print(safe(line), soft_wrap=True)
         try:
             outcome = asyncio.run(work(run, config, events, reviewer))
         finally:

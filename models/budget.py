@@ -66,6 +66,7 @@ class Account:
         self._prices = prices
         self._reserved = Spending()
         self._changed = asyncio.Condition()
+        self._limited = limits != Budget()
 
     @asynccontextmanager
     async def reserved(
@@ -105,6 +106,9 @@ class Account:
         reservation.used = Spending(calls=1, tokens=tokens, usd=usd, unknown_costs=reservation.most.unknown_costs)
 
     async def _reserve(self, spec: ModelSpec, request: CallRequest, most: Spending) -> None:
+        if not self._limited:  # nobody ever waits
+            self._reserved = self._reserved.plus(most)
+            return
         async with self._changed:
             while True:
                 if not self.refusal and (over := exceeded(self.limits, self.spent.plus(most))):
@@ -120,8 +124,9 @@ class Account:
     async def _settle(self, reservation: Reservation) -> None:
         self._reserved = self._reserved.minus(reservation.most)
         self.spent = self.spent.plus(reservation.used or Spending())
-        async with self._changed:
-            self._changed.notify_all()
+        if self._limited:
+            async with self._changed:
+                self._changed.notify_all()
 
     def _explain(self, over: Sequence[str], spec: ModelSpec, request: CallRequest, most: Spending) -> str:
         spent = " and ".join(f"{_amount(self.spent, name)} of {_limit(self.limits, name)}" for name in over)

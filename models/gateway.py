@@ -190,6 +190,7 @@ class Gateway:
                 task = asyncio.create_task(self._found_or_made(key, spec, identity, request, looked_up))
                 self._flying[key] = task
                 task.add_done_callback(lambda done: self._landed(key, done))
+                task.add_done_callback(lambda _: looked_up.set())  # also if it was cancelled before it began
                 await looked_up.wait()
         if flying is not None:
             return self._told((await asyncio.shield(flying)).model_copy(update={"replayed": True}), request)
@@ -254,10 +255,8 @@ class Gateway:
     async def _found_or_made(
         self, key: str, spec: ModelSpec, identity: str, request: CallRequest, looked_up: asyncio.Event
     ) -> Completion:
-        try:
-            found = await self._found(key)
-        finally:
-            looked_up.set()
+        found = await self._found(key)
+        looked_up.set()
         if found is not None:
             return found
         if self._replay:

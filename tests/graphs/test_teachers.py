@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from console.money import show_preflight
+from console.money import batch_line, show_preflight
 from graphs.preflight import preflight
 from graphs.runner import create_run, refuse_difference
 from graphs.settings import build_config
+from records.config import RunConfig
 from records.nouns import Attempt, EvaluationRow, Reflection, Verdict
 from records.rundir import RunDirectory, RunError
 from tests.graphs.runs import run, settings
@@ -85,14 +86,14 @@ def check_attempts(directory: RunDirectory, names: list[str], teaching: str) -> 
         ]
 
 
-def two(*overrides: str, **flags: object) -> object:
+def two(*overrides: str, **flags: object) -> RunConfig:
     flags = {"teacher": "anthropic:claude-haiku-4-5", "more_teachers": ["openai:gpt-5.4-mini"], **flags}
     return build_config({"domain": "scheduling", **flags}, [*SIZES, "loop.batch=4", "loop.attempts=2", *overrides])
 
 
 @pytest.mark.parametrize(("teaching", "share"), [("round_robin", 0.5), ("vote", 1.0)])
 def test_the_estimate_shares_what_is_solved_and_lets_the_first_write(teaching: str, share: float) -> None:
-    parts = preflight(two(f"teaching={teaching}"))  # type: ignore[arg-type]
+    parts = preflight(two(f"teaching={teaching}"))
     calls = {(part.stage, part.model.partition(":")[0]): part.calls for part in parts}
     for stage, most in (("baseline", 10), ("lrl", 16), ("curation", 60)):
         assert calls[stage, "anthropic"][1] == calls[stage, "openai"][1] == most * share
@@ -100,12 +101,17 @@ def test_the_estimate_shares_what_is_solved_and_lets_the_first_write(teaching: s
 
 
 def test_batches_halve_the_estimate_of_the_stages_that_wait() -> None:
-    plain, batched = (preflight(two(f"batches.use={use}")) for use in ("false", "true"))  # type: ignore[arg-type]
+    plain, batched = (preflight(two(f"batches.use={use}")) for use in ("false", "true"))
     for one, other in zip(plain, batched, strict=True):
         factor = 0.5 if one.stage in ("baseline", "curation") else 1.0
         assert one.usd and other.usd and other.usd[1] == pytest.approx(one.usd[1] * factor)
+    assert batch_line(two()) == ""
+    assert batch_line(two("batches.use=true")).startswith(
+        "Calls of anthropic:claude-haiku-4-5 and openai:gpt-5.4-mini in"
+    )
+    assert "changes nothing" in batch_line(build_config({"domain": "scheduling"}, ["batches.use=true"]))
     target = Console(file=io.StringIO(), width=160)
-    show_preflight(target, two())  # type: ignore[arg-type]
+    show_preflight(target, two())
     assert "claude-haiku-4-5" in target.file.getvalue() and "gpt-5.4-mini" in target.file.getvalue()  # type: ignore[attr-defined]
 
 
@@ -129,15 +135,15 @@ def test_teachers_that_do_not_go_together(
 ) -> None:
     monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-ant-x")
     with pytest.raises((RunError, ValueError), match=words):
-        create_run(two(more_teachers=more), tmp_path, "x")  # type: ignore[arg-type]
+        create_run(two(more_teachers=more), tmp_path, "x")
     assert not list(tmp_path.iterdir())
 
 
 def test_other_teachers_and_another_way_are_another_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-ant-x")
     monkeypatch.setenv("OPENAI_API_KEY", "sk-x")
-    directory = create_run(two(), tmp_path, "x")  # type: ignore[arg-type]
-    refuse_difference(directory, two("batches.use=true"))  # type: ignore[arg-type]
+    directory = create_run(two(), tmp_path, "x")
+    refuse_difference(directory, two("batches.use=true"))
     for other in (two("teaching=vote"), two(more_teachers=["openai:gpt-5-mini"])):
         with pytest.raises(RunError, match="teach"):
-            refuse_difference(directory, other)  # type: ignore[arg-type]
+            refuse_difference(directory, other)

@@ -186,6 +186,26 @@ async def test_a_budget_that_holds_one_batch_sends_the_rest_after_it(
     assert creations(server) > 1 and server.repeated == [] and gateway.spent.calls == 5
 
 
+async def test_an_interrupted_run_leaves_its_batch_to_the_next_one(
+    provider: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submitted = asyncio.Event()
+    monkeypatch.setattr(Gateway, "_inform", lambda self, text: submitted.set())
+    with Loopback(echo, polls=100) as server:
+        point_to(server, monkeypatch)
+        interrupted = asyncio.create_task(asked(tmp_path, MODELS[provider]))
+        await submitted.wait()
+        interrupted.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await interrupted
+        assert await open_batches(tmp_path) == 1
+        for batch in server.batches.values():
+            batch.polls = 0
+        done, gateway = await asked(tmp_path, MODELS[provider])
+    assert texts(done) == [f"reply {word}" for word in WORDS] and gateway.spent.calls == len(WORDS)
+    assert creations(server) == 1 and server.repeated == [] and await open_batches(tmp_path) == 0
+
+
 # Killed processes
 
 CHILD = """
