@@ -1,7 +1,8 @@
 """The LangChain clients of the API providers, with what they lack.
 
 Guaranteed: no retries (the gateway retries); a client has an HTTP client of its own, closed by
-`aclose`, so that event loops do not share connections; reasoning and refusals of OpenAI-compatible
+`aclose`, so that event loops do not share connections, and a connection of its own for each call, so
+that a reply which a broken proxy delivers twice answers no other call; reasoning and refusals of OpenAI-compatible
 servers are kept apart from the answer; a reply that is no JSON is a NotJsonError; `body` is what a
 call sends and `read` what it returns, alone or in a batch. A call is LangChain's body, sent by the SDK
 and read by LangChain: without the types and traces between them it takes about half the CPU.
@@ -15,6 +16,7 @@ from functools import cached_property
 from typing import Any
 
 import anthropic
+import httpx2
 import openai
 from langchain_anthropic import ChatAnthropic
 from langchain_core.messages import AIMessage
@@ -23,6 +25,9 @@ from langchain_core.outputs import ChatResult
 from langchain_openai import ChatOpenAI
 
 from models.spec import KEY_VARIABLES, ModelSpec, base_url
+
+# On a connection that is used again, a reply that a broken proxy delivers twice is taken for the next call's.
+_ONE_CALL_EACH = httpx2.Limits(max_connections=1_000, max_keepalive_connections=0)
 
 Turns = list[tuple[str, Any]]  # (role, text or content blocks)
 
@@ -37,7 +42,8 @@ class AnthropicClient(ChatAnthropic):
     @cached_property
     def _async_client(self) -> anthropic.AsyncAnthropic:
         # LangChain's own is shared by all event loops of the process.
-        return anthropic.AsyncAnthropic(**self._client_params)
+        own = anthropic.DefaultAsyncHttpxClient(limits=_ONE_CALL_EACH)
+        return anthropic.AsyncAnthropic(**self._client_params, http_client=own)
 
     @property
     def sdk(self) -> anthropic.AsyncAnthropic:
@@ -110,7 +116,7 @@ def open_client(spec: ModelSpec, timeout: float) -> AnthropicClient | OpenAIClie
     settings: dict[str, Any] = {"model": spec.name, "max_retries": 0, "timeout": timeout, "base_url": base_url(spec)}
     if spec.provider == "anthropic":
         return AnthropicClient(**settings, api_key=key)
-    own = openai.DefaultAsyncHttpxClient()
+    own = openai.DefaultAsyncHttpxClient(limits=_ONE_CALL_EACH)
     return OpenAIClient(**settings, api_key=key, use_responses_api=False, http_async_client=own)
 
 

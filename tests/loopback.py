@@ -47,6 +47,7 @@ class Step:
     drop: bool = False  # the connection ends before the answer
     cut: bool = False  # the connection ends in the middle of the body
     undelimited: bool = False  # no content-length: the end of the connection is the end of the body
+    again: bool = False  # the whole answer is delivered a second time, unasked
     drip: float = 0.0  # seconds between the bytes of the body
     usage: tuple[int, int] = (7, 3)  # prompt (without cached) and completion tokens
     cached: int = 0  # OpenAI: how many of the prompt's tokens were cached
@@ -288,6 +289,8 @@ class _Handler(BaseHTTPRequestHandler):
             return
         try:
             self._send(step, step.body or b"")
+            if step.again:
+                self._send(step, step.body or b"")
         except (BrokenPipeError, ConnectionResetError):
             return  # the client gave up waiting, as some tests want
         if call is not None and not step.cut and step.status == 200:

@@ -57,7 +57,7 @@ def echoing(request: Request, status: int) -> Step:
     )
 
 
-PASSING = ("429 with Retry-After", "500", "hang", "cut")
+PASSING = ("429 with Retry-After", "500", "hang", "cut", "twice")
 STAYING = ("malformed JSON", "wrong content type", "web page", "400")
 
 
@@ -68,6 +68,7 @@ def fault(name: str, request: Request) -> Step:
         "500": echoing(request, 500),
         "hang": Step(hang=True),
         "cut": Step(answer.text, cut=True),
+        "twice": Step(answer.text, again=True),
         "malformed JSON": malformed(),
         "wrong content type": Step(headers={"content-type": "application/pdf"}, body=b"%PDF-1.7"),
         "web page": web_page(),
