@@ -40,11 +40,21 @@ class Spending(Record):
 
     def plus(self, other: Spending) -> Spending:
         """Both together."""
-        return Spending(**{name: getattr(self, name) + getattr(other, name) for name in Spending.model_fields})
+        return Spending.model_construct(
+            calls=self.calls + other.calls,
+            tokens=self.tokens + other.tokens,
+            usd=self.usd + other.usd,
+            unknown_costs=self.unknown_costs + other.unknown_costs,
+        )
 
     def minus(self, other: Spending) -> Spending:
         """Without the other."""
-        return Spending(**{name: getattr(self, name) - getattr(other, name) for name in Spending.model_fields})
+        return Spending.model_construct(
+            calls=self.calls - other.calls,
+            tokens=self.tokens - other.tokens,
+            usd=self.usd - other.usd,
+            unknown_costs=self.unknown_costs - other.unknown_costs,
+        )
 
 
 class Reservation:

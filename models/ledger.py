@@ -31,6 +31,7 @@ __all__ = ["Call", "CostRow", "Ledger", "LedgerBatch", "LedgerError", "read_cost
 
 T = TypeVar("T")
 
+_Operation = tuple[Callable[[sqlite3.Connection], Any], asyncio.Future[Any], bool]
 GATHER_S = 0.002  # for which the first operation of a transaction waits for others
 _GROUPS = ("stage", "agent", "model", "provider")
 
@@ -89,7 +90,7 @@ class Ledger:
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._queue: list[tuple[Callable[[sqlite3.Connection], Any], asyncio.Future[Any]]] = []
+        self._queue: list[_Operation] = []
         self._lock = threading.Lock()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger")
         self.notice = rescue(self.path) if self.path.exists() else ""
@@ -116,7 +117,7 @@ class Ledger:
 
     async def record(self, completion: Completion) -> None:
         """Commit what came of a call."""
-        await self._run(lambda connection: _record(connection, completion))
+        await self._run(lambda connection: _record(connection, completion), paid=True)
 
     async def begin_batch(self, batch: LedgerBatch, calls: Sequence[Call]) -> None:
         """Note that a batch of calls is about to be submitted."""
@@ -143,7 +144,7 @@ class Ledger:
             unsent = "UPDATE calls SET status = 'error', error = ? WHERE batch = ? AND status = 'intent'"
             connection.execute(unsent, ["its batch was never submitted", label])
 
-        await self._run(end)
+        await self._run(end, paid=True)
 
     async def open_batches(self) -> list[LedgerBatch]:
         """Batches that have not ended, the oldest first."""
@@ -154,10 +155,11 @@ class Ledger:
         self._thread.shutdown(wait=True)
         self._connection.close()
 
-    async def _run(self, operation: Callable[[sqlite3.Connection], T]) -> T:
+    async def _run(self, operation: Callable[[sqlite3.Connection], T], paid: bool = False) -> T:
+        """Have the thread do it; what is `paid` also where the caller is cancelled meanwhile."""
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         with self._lock:
-            self._queue.append((operation, future))
+            self._queue.append((operation, future, paid))
             first = len(self._queue) == 1
         if first:
             self._thread.submit(self._drain)
@@ -168,13 +170,13 @@ class Ledger:
         time.sleep(GATHER_S)
         with self._lock:
             batch, self._queue = self._queue, []
-        batch = [(operation, future) for operation, future in batch if not future.cancelled()]
+        batch = [entry for entry in batch if entry[2] or not entry[1].cancelled()]
         if not batch:
             return
-        futures = [future for _, future in batch]
+        futures = [future for _, future, _ in batch]
         try:
             self._connection.execute("BEGIN IMMEDIATE")
-            results = [operation(self._connection) for operation, _ in batch]
+            results = [operation(self._connection) for operation, _, _ in batch]
             self._connection.execute("COMMIT")
         except Exception as error:  # whatever it is, those who wait must be told
             if self._connection.in_transaction:
