@@ -140,9 +140,8 @@ def transfer(
         first, *more = teacher or [""]
         flags = dict(
             domain=domain, teacher=first or None, more_teachers=more, student=student, validators=validator,
-            profile=profile,
-            problems=problems, approve=approve, seed=seed, serve=serve, **_money_flags(budget, prices),
-            batches={"use": True} if batch else None,
+            profile=profile, problems=problems, approve=approve, seed=seed, serve=serve,
+            batches={"use": True} if batch else None, **_money_flags(budget, prices),
         )  # fmt: skip
         config = build_config(flags, set_ or [])
         directory = _new_or_same(config, runs, run)
@@ -198,8 +197,7 @@ def go_on(run: RunDirectory, config: RunConfig, answer: Answer | None = None) ->
     with friendly(None if is_replay(run) else run):
         if not (run.path / "problems.jsonl").exists() and not is_replay(run):
             show_preflight(console, config)
-            if line := batch_line(config):
-                console.print(safe(line), soft_wrap=True)
+            console.print(safe(batch_line(config)), soft_wrap=True, end="\n" if config.batches.use else "")
         try:
             outcome = asyncio.run(work(run, config, events, reviewer))
         finally:

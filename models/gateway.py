@@ -18,7 +18,7 @@ import json
 import random
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 
@@ -29,8 +29,9 @@ from models.budget import Account, BudgetSpent, Spending, spent_before, upper_to
 from models.calls import Caller, CallError, CallRefused, CallRequest, Reply
 from models.embedded import EmbeddedModelError
 from models.identity import IdentityError, model_identity
+from models.lanes import Lane
 from models.ledger import Call, Ledger
-from models.limits import Limiter, Limits
+from models.limits import Limits
 from models.local_caller import LocalCaller
 from models.prices import PriceTable, load_prices
 from models.served import ServedCaller
@@ -40,8 +41,6 @@ from records.nouns import Completion, Record
 
 __all__ = ["CallRefused", "CallRequest", "Gateway", "NotRecorded", "RetryPolicy", "Usage", "call_key"]
 
-MANY, AHEAD = 32, 2  # of so many calls at once, that many times more note their intent before they have a place:
-# none stands empty while an intent goes to the disk, and a SIGKILL leaves more intents of calls that were not sent
 DOOR = 256  # calls looked up at once: the first of a large fan-out are made before its last are looked up
 CallerFor = Callable[[ModelSpec], Caller]
 
@@ -90,35 +89,6 @@ class Usage(Record):
         )
 
 
-class _Lane:
-    """One provider: who calls it and, for one that is not local, its limits."""
-
-    def __init__(self, caller: Caller, limits: Limits | None) -> None:
-        self.caller = caller
-        self._limiter = Limiter(limits) if limits else None
-        ahead = AHEAD * limits.concurrency if limits and limits.concurrency >= MANY else 0
-        self._line = asyncio.Semaphore(limits.concurrency + ahead) if limits else None
-
-    def line(self) -> AbstractAsyncContextManager[None]:
-        """The calls that have a place or come next: these note their intent while others are in flight."""
-        return self._line or nullcontext()
-
-    def place(self, tokens: int) -> AbstractAsyncContextManager[None]:
-        """One of the places for calls in flight, once it is its turn."""
-        return self._limiter.place(tokens) if self._limiter else nullcontext()
-
-    def failed(self, error: CallError) -> None:
-        """Fewer calls, or none for a while, where the provider asked for that."""
-        if self._limiter and (error.pushed_back or error.retry_after):
-            self._limiter.pushed_back(error.retry_after)
-
-    def succeeded(self, reply: Reply, tokens: int) -> None:
-        """A call of which `tokens` were expected went well."""
-        used = (reply.prompt_tokens, reply.completion_tokens)
-        if self._limiter:
-            self._limiter.succeeded(0 if None in used else tokens - sum(count or 0 for count in used))
-
-
 class Gateway:
     """Made by `Gateway.open`."""
 
@@ -134,7 +104,7 @@ class Gateway:
         self._prices = prices
         self._account = Account(config.budget, prices, spent)
         self._local: LocalCaller | ServedCaller = LocalCaller(config.batch_limit)
-        self._lanes: dict[str, _Lane] = {}
+        self._lanes: dict[str, Lane] = {}
         self._flying: dict[str, asyncio.Task[Completion]] = {}
         self._usage = Usage()
         self._available: set[ModelSpec] = set()
@@ -325,7 +295,7 @@ class Gateway:
             await asyncio.sleep(wait)
         return await self._attempt(lane, spec, request, intent)
 
-    async def _attempt(self, lane: _Lane, spec: ModelSpec, request: CallRequest, intent: Call) -> Reply:
+    async def _attempt(self, lane: Lane, spec: ModelSpec, request: CallRequest, intent: Call) -> Reply:
         """One attempt. Room in the budget is held only while it is in flight, so that no one waits for a sleeper."""
         tokens = 0 if spec.local else upper_tokens(request.messages, request.max_tokens)
         async with lane.line(), self._account.reserved(spec, request) as reservation:
@@ -342,10 +312,10 @@ class Gateway:
                 f"{error}; the provider asks to wait {error.retry_after:.0f} s: resume the run later"
             ) from error
 
-    def _lane(self, spec: ModelSpec) -> _Lane:
+    def _lane(self, spec: ModelSpec) -> Lane:
         name = spec.provider + (f"@{spec.url}" if spec.url else "")
         if name not in self._lanes:
-            self._lanes[name] = _Lane(self._caller(spec), None if spec.local else self._limits())
+            self._lanes[name] = Lane(self._caller(spec), None if spec.local else self._limits())
         return self._lanes[name]
 
     def _limits(self) -> Limits:
