@@ -189,14 +189,13 @@ class BatchQueue:
         try:
             outcomes = await work or {}
         except CallError as error:
+            del self._at_work[batch.label]
             end = "a batch that was submitted goes on, and a resumed run waits for it again"
             raise BatchPending(f"{error}; {end}") from error
-        finally:
-            self._at_work.pop(batch.label, None)
         spec, seconds = parse_spec(batch.model), (datetime.now(UTC) - batch.begun).total_seconds()
         made = [self._completion(spec, key, outcome, seconds) for key, outcome in outcomes.items()]
         await self._ledger.end_batch(batch.label, made)
-        del self._open[batch.label]
+        del self._open[batch.label], self._at_work[batch.label]  # together: nobody may take it up once more
         for key in batch.keys:
             self._label_of.pop(key, None)
         return outcomes

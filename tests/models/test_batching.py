@@ -139,7 +139,7 @@ async def test_a_batch_has_a_largest_size(provider: str, tmp_path: Path, monkeyp
         point_to(server, monkeypatch)
         done, _ = await asked(tmp_path, MODELS[provider], batches={**BATCHES, "most": 2})
     assert texts(done) == [f"reply {word}" for word in WORDS]
-    assert [batch.total for batch in server.batches.values()] == [2, 2, 1] and server.repeated == []
+    assert sorted(batch.total for batch in server.batches.values()) == [1, 2, 2] and server.repeated == []
 
 
 async def test_a_batch_that_is_not_taken_is_an_error_with_the_way_on(
