@@ -32,7 +32,7 @@ EVIDENCE_CHARS = 600
 class OracleTeacher:
     """The scripted teacher of one domain."""
 
-    spec = "oracle"
+    spec = writer = "oracle"
     is_language_model = False
     description = "scripted oracle: answers come from the domain's reference solutions; it is not a language model"
 
@@ -60,6 +60,10 @@ class OracleTeacher:
             for number, line in enumerate(self.rules.draft, 1)
         )
         return Strategy(name=self.domain.name, bullets=bullets)
+
+    def asked(self, problem: Problem, sample: int = 0) -> Sequence[OracleTeacher]:
+        """Itself."""
+        return (self,)
 
     async def solve(
         self,

@@ -15,7 +15,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import ValidationError
 
@@ -264,6 +264,20 @@ class _Proposed(Record):
     text: str = ""
     origin: tuple[str, ...] = ()
     reason: str = ""
+
+
+def edits_schema() -> str:
+    """JSON schema of a reply with edits, in the strict form that the providers take: every field, no other."""
+    lists = ("bullet_ids", "origin")
+    words: dict[str, Any] = {"type": "string"}
+    fields = {name: {"type": "array", "items": words} if name in lists else words for name in _Proposed.model_fields}
+    fields["operation"] = {"type": "string", "enum": list(get_args(Operation))}
+    edit = _closed(fields)
+    return json.dumps(_closed({"edits": {"type": "array", "items": edit}}))
+
+
+def _closed(fields: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "properties": fields, "required": list(fields), "additionalProperties": False}
 
 
 def parse_edits(reply: str, labels: Mapping[str, str] | None = None) -> tuple[Edit, ...]:

@@ -25,6 +25,7 @@ from agents.playbook import (
     EditError,
     apply_edits,
     check_size,
+    edits_schema,
     numbered,
     parse_edits,
     parse_strategy,
@@ -47,6 +48,7 @@ SMALL_MATERIAL_CHARS, SMALL_WRITING_TOKENS = 3_000, 700  # the embedded model re
 JOURNAL_CHARS = 6_000
 DRAFT_EXAMPLES = 3
 WORDS_PER_TOKEN = 0.7
+REFUSED = "HTTP 400"  # what older models say to a schema
 
 
 class TeacherError(Exception):
@@ -56,13 +58,38 @@ class TeacherError(Exception):
 class Teacher(Protocol):
     """Solves problems and writes about what it saw.
 
-    `note` says what went wrong with its last reflection, proposal or distillation ("": nothing).
+    `writer` is the spec of the model that writes: the teacher's own, unless it is made of several. `note`
+    says what went wrong with its last reflection, proposal or distillation ("": nothing).
     """
 
-    spec: str
-    is_language_model: bool
-    description: str
-    note: str
+    @property
+    def spec(self) -> str:
+        """The model, or the models with commas between."""
+        ...
+
+    @property
+    def writer(self) -> str:
+        """Who drafts, reflects and distils."""
+        ...
+
+    @property
+    def is_language_model(self) -> bool:
+        """False for a script."""
+        ...
+
+    @property
+    def description(self) -> str:
+        """What the teacher is, as part of a sentence."""
+        ...
+
+    @property
+    def note(self) -> str:
+        """What went wrong last."""
+        ...
+
+    def asked(self, problem: Problem, sample: int = 0) -> Sequence[Teacher]:
+        """Who is to solve the problem at this try: the teacher itself, unless it is made of several."""
+        ...
 
     async def draft(self, examples: Sequence[Problem] = ()) -> Strategy:
         """A strategy written without having seen a result; `examples` (train) show what the task is.
@@ -125,7 +152,7 @@ class LLMTeacher:
     ) -> None:
         """`reply_tokens` is the domain's budget for a solution; `max_edits` at most 4."""
         self.gateway = gateway
-        self.spec = str(spec)
+        self.spec = self.writer = str(spec)
         self.domain_name = domain_name
         self.description = f"language model {self.spec}"
         self.decoding = decoding
@@ -137,6 +164,10 @@ class LLMTeacher:
         self.material_chars = SMALL_MATERIAL_CHARS if small else MATERIAL_CHARS
         self.writing_tokens = SMALL_WRITING_TOKENS if small else WRITING_TOKENS
         self._solver = Solver(gateway, spec, "teacher", decoding, reply_tokens=reply_tokens)
+
+    def asked(self, problem: Problem, sample: int = 0) -> Sequence[Teacher]:
+        """Itself."""
+        return (self,)
 
     async def solve(
         self,
@@ -209,7 +240,10 @@ class LLMTeacher:
         rejected: Sequence[Reflection],
         round: int,
     ) -> tuple[Edit, ...]:
-        """Edits in JSON, strictly checked: they must fit the strategy and name attempts that were shown."""
+        """Edits in JSON, strictly checked: they must fit the strategy and name attempts that were shown.
+
+        The provider is held to their form where it can be; a reply in free text is read as well.
+        """
         require_train(item.problem for item in graded)
         if not journal.strip():
             self.note = self.note or "there is no journal to propose edits from"
@@ -229,7 +263,8 @@ class LLMTeacher:
             "rejected": _listed(rejected_lines(rejected)),
             "max_edits": str(self.max_edits),
         }
-        return await self._write("propose", fields, read) or ()
+        schema = edits_schema() if parse_spec(self.spec).structured else ""
+        return await self._write("propose", fields, read, schema) or ()
 
     async def distill(self, strategy: Strategy, reflections: Sequence[Reflection]) -> Strategy:
         """A rewording in which every bullet comes from one that was there."""
@@ -252,8 +287,11 @@ class LLMTeacher:
             raise EditError(fault)
         return strategy
 
-    async def _write(self, name: str, fields: dict[str, str], read: Callable[[str], T]) -> T | None:
-        """Ask with prompts/<name>.txt and read the reply; one more try with the fault shown; then None."""
+    async def _write(self, name: str, fields: dict[str, str], read: Callable[[str], T], schema: str = "") -> T | None:
+        """Ask with prompts/<name>.txt and read the reply; one more try with the fault shown; then None.
+
+        A reply that is held to a `schema` must be whole; a model that refuses the schema is asked without it.
+        """
         prompt = prompts.load(name)
         system = prompts.load("teacher_system").render(domain=self.domain_name)
         asked = prompt.render(domain=self.domain_name, **fields)
@@ -263,11 +301,16 @@ class LLMTeacher:
         )
         self.note = ""
         for _ in range(2):
-            completion = await self._complete(name, messages, prompt.hash)
+            completion = await self._complete(name, messages, prompt.hash, schema)
+            if schema and completion.error and REFUSED in completion.error:
+                schema = ""
+                completion = await self._complete(name, messages, prompt.hash)
             if completion.error is not None:
                 self.note = f"{name}: the call failed: {completion.error[:300]}"
                 return None
             try:
+                if schema and completion.finish_reason == "length":
+                    raise EditError("the reply is not whole")
                 result = read(completion.text)
             except EditError as error:
                 self.note = f"{name}: {error}"
@@ -277,7 +320,9 @@ class LLMTeacher:
                 return result
         return None
 
-    async def _complete(self, stage: str, messages: tuple[Message, ...], prompt_hash: str) -> Completion:
+    async def _complete(
+        self, stage: str, messages: tuple[Message, ...], prompt_hash: str, schema: str = ""
+    ) -> Completion:
         return await self.gateway.complete(
             CallRequest(
                 model=self.spec,
@@ -288,6 +333,7 @@ class LLMTeacher:
                 stage=stage,
                 agent="teacher",
                 prompt_hash=prompt_hash,
+                reply_schema=schema,
             )
         )
 

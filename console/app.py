@@ -20,7 +20,7 @@ from rich.console import Console
 
 from agents.teacher import TeacherError
 from console import review
-from console.money import show_preflight
+from console.money import batch_line, show_preflight
 from console.progress import make_events
 from console.text import safe
 from domains import DOMAINS, get_domain
@@ -99,7 +99,9 @@ def _fail(message: str, code: int, run: RunDirectory | None) -> None:
 def transfer(
     context: typer.Context,
     domain: Annotated[str | None, typer.Option(help=f"What is learned: {', '.join(DOMAINS)}.")] = None,
-    teacher: Annotated[str | None, typer.Option(help="Model spec of the teacher; `oracle` needs no model.")] = None,
+    teacher: Annotated[
+        list[str] | None, typer.Option(help="Model spec; `oracle` needs no model. Several share the problems.")
+    ] = None,
     student: Annotated[str | None, typer.Option(help="Model spec of the student.")] = None,
     validator: Annotated[list[str] | None, typer.Option(help="Model spec; may be given several times.")] = None,
     profile: Annotated[str | None, typer.Option(help="quick or full.")] = None,
@@ -112,6 +114,9 @@ def transfer(
     serve: Annotated[
         str | None, typer.Option(help="What runs local models: transformers, or vllm (a server of its own).")
     ] = None,
+    batch: Annotated[
+        bool, typer.Option("--batch", help="Send calls that can wait in the providers' batches, at half the price.")
+    ] = False,
     replay: Annotated[
         str | None, typer.Option(metavar="RUN", help="Do a complete run again from its ledger, without any model.")
     ] = None,
@@ -132,9 +137,11 @@ def transfer(
         if domain is None:
             raise SettingsError(f"--domain is missing; there are: {', '.join(DOMAINS)}")
         get_domain(domain)
+        first, *more = teacher or [""]
         flags = dict(
-            domain=domain, teacher=teacher, student=student, validators=validator, profile=profile,
-            problems=problems, approve=approve, seed=seed, serve=serve, **_money_flags(budget, prices),
+            domain=domain, teacher=first or None, more_teachers=more, student=student, validators=validator,
+            profile=profile, problems=problems, approve=approve, seed=seed, serve=serve,
+            batches={"use": True} if batch else None, **_money_flags(budget, prices),
         )  # fmt: skip
         config = build_config(flags, set_ or [])
         directory = _new_or_same(config, runs, run)
@@ -190,6 +197,7 @@ def go_on(run: RunDirectory, config: RunConfig, answer: Answer | None = None) ->
     with friendly(None if is_replay(run) else run):
         if not (run.path / "problems.jsonl").exists() and not is_replay(run):
             show_preflight(console, config)
+            console.print(safe(batch_line(config)), soft_wrap=True, end="\n" if config.batches.use else "")
         try:
             outcome = asyncio.run(work(run, config, events, reviewer))
         finally:
@@ -242,7 +250,10 @@ def resume(
     budget: BudgetOption = None,
     prices: PricesOption = None,
     set_: Annotated[
-        list[str] | None, typer.Option("--set", help="key=value; without --fork only budget.usd, .tokens and .calls.")
+        list[str] | None,
+        typer.Option(
+            "--set", help="key=value; without --fork only budget.usd, batches.use and others that decide no result."
+        ),
     ] = None,
     runs: RunsOption = RUNS,
 ) -> None:
@@ -252,8 +263,8 @@ def resume(
         fixed = [text for text in set_ or [] if text.split("=")[0].split(".")[0].strip() not in FREE_SETTINGS]
         if fixed and not fork:
             raise SettingsError(
-                f"--set {fixed[0]}: a run keeps its settings, but for its budget; give --fork NEW_NAME to begin a new "
-                "one with it"
+                f"--set {fixed[0]}: a run keeps its settings, but for {', '.join(FREE_SETTINGS)}; give --fork "
+                "NEW_NAME to begin a new one with it"
             )
         given = merged(config.model_dump(mode="json"), _money_flags(budget, prices))
         config = build_config(given, set_ or [])

@@ -9,7 +9,9 @@ from rich.console import Console
 from rich.table import Table
 
 from console.text import safe
+from graphs.money import paid_models
 from graphs.preflight import Part, Range, preflight
+from models.batches import supports_batches
 from models.budget import Spending, budget_line, exceeded, money
 from records.config import RunConfig
 
@@ -32,6 +34,17 @@ def show_preflight(console: Console, config: RunConfig) -> None:
     console.print(f"Budget: {limit or 'none; give one with --budget DOLLARS'}")
     if exceeded(config.budget, _least(parts)):
         console.print("[yellow]The budget is below the estimate's lower end: the run will stop early.[/yellow]")
+
+
+def batch_line(config: RunConfig) -> str:
+    """What --batch will do to this run, "" without it."""
+    if not config.batches.use:
+        return ""
+    names = [str(spec) for spec in dict.fromkeys(spec for _, spec in paid_models(config)) if supports_batches(spec)]
+    if not names:
+        return "--batch changes nothing: only anthropic: and openai: models have batches."
+    stages = ", ".join(config.batches.stages)
+    return f"Calls of {' and '.join(names)} in the stages {stages} wait in batches: up to 24 hours each time."
 
 
 def _least(parts: Sequence[Part]) -> Spending:

@@ -250,6 +250,7 @@ def runs_table(runs: Sequence[tuple[RunDirectory, str]]) -> Table:
     for run, stage in runs:
         config = run.read_json("run.json")["config"]
         verdict = run.read_json("manifest.json")["verdict"] if run.complete else ""
-        cells = [run.id, config["domain"], config["teacher"], config["student"], stage, verdict]
+        teachers = ", ".join([config["teacher"], *config.get("more_teachers", ())])
+        cells = [run.id, config["domain"], teachers, config["student"], stage, verdict]
         table.add_row(*map(safe, cells))
     return table

@@ -56,10 +56,13 @@ class Curation:
 
 
 def verified(attempts: Sequence[Attempt], verdicts: Sequence[Verdict], strategy_hash: str | None) -> dict[str, Attempt]:
-    """Per problem the first attempt under that strategy (None: under none) that passed uncut."""
+    """Per problem the first attempt under that strategy (None: under none) that passed uncut.
+
+    Of several teachers' first ones the lot decides, so that no teacher is preferred.
+    """
     passed = {verdict.id for verdict in verdicts if verdict.judgement.outcome == "pass"}
     chosen: dict[str, Attempt] = {}
-    for attempt in sorted(attempts, key=lambda a: (a.sample, a.id)):
+    for attempt in sorted(attempts, key=lambda a: (a.sample, content_hash(a.id))):
         complete = attempt.finish_reason == "stop" and attempt.error is None
         if attempt.id in passed and attempt.strategy_hash == strategy_hash and complete:
             chosen.setdefault(attempt.problem_id, attempt)
@@ -131,6 +134,9 @@ def dataset_card(curation: Curation, *, run_id: str, domain: str, teacher: str, 
     """
     configs = "".join(f"- config_name: {arm}\n  data_files: {arm}.jsonl\n" for arm in curation.rows)
     strategy = content_hash(strategy_text) if strategy_text else "none"
+    writers = Counter(row.teacher for rows in curation.rows.values() for row in rows)
+    shares = ", ".join(f"{writer} {count}" for writer, count in sorted(writers.items())) if len(writers) > 1 else ""
+    written = f"\nRows by teacher, over all arms: {shares}." if shares else ""
     classes = ", ".join(f"{label} {count}" for label, count in curation.classes.items()) or "the answer is not a class"
     return f"""---
 pretty_name: Verified solutions of {domain} ({run_id})
@@ -142,7 +148,7 @@ configs:
 # Verified solutions: {domain}
 
 {curation.size} rows for each of {len(curation.rows)} arms ({", ".join(curation.rows)}), written by {teacher}.
-A row holds `prompt` and `completion` as chat messages and names its problem and attempt.
+A row holds `prompt` and `completion` as chat messages and names its problem, attempt and teacher.
 Every completion passed the verifier. The arms have the same problems in the same order.
 
 | | problems |
@@ -155,7 +161,7 @@ Every completion passed the verifier. The arms have the same problems in the sam
 | **kept** | **{curation.size}** |
 
 Classes: {classes}. Families: {len({problem.family for problem in curation.problems})}.
-Strategy: {strategy}. Rows whose prompt is alike to a held-out one (parameters differ): {curation.alike}.
+Strategy: {strategy}.{written} Rows whose prompt is alike to a held-out one (parameters differ): {curation.alike}.
 """
 
 
@@ -199,4 +205,5 @@ def _row(arm: str, problem: Problem, attempt: Attempt, strategy_text: str | None
         strategy_hash=content_hash(strategy_text) if strategy_text and arm != "lora_plain" else None,
         prompt=render_messages(problem, shown),
         completion=(Message(role="assistant", content=attempt.reply),),
+        teacher=attempt.model,
     )

@@ -74,7 +74,7 @@ def _context(run: RunDirectory, summary: Json, plots: Sequence[Plot]) -> dict[st
     return {
         "summary": summary,
         "finding": wording.finding(summary),
-        "teacher": wording.teacher_line(summary["models"]),
+        "teacher": wording.teacher_line(summary["models"]) + wording.teachers_apart(summary),
         "tiles": tiles(summary),
         "sections": sections(summary, _extras(run)),
         "plots": {plot.name: plot for plot in plots},

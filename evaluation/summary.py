@@ -88,6 +88,7 @@ def student_split(rows: Sequence[EvaluationRow]) -> Json:
     word, reason = verdicts.student_verdict(figures.get(headline or ""), to_base, constant, against)
     return {
         "arms": figures,
+        **_teachers(arms.get("teacher", ())),
         "constant_baseline": constant,
         "comparisons": compared,
         "headline_arm": headline,
@@ -97,6 +98,14 @@ def student_split(rows: Sequence[EvaluationRow]) -> Json:
         "attribution": attributions(arms),
         "families": tables.family_figures(arms),
     }
+
+
+def _teachers(rows: Sequence[EvaluationRow]) -> Json:
+    """Figures of each teacher where there are several."""
+    names = sorted({row.model for row in rows})
+    if len(names) < 2:
+        return {}
+    return {"teachers": {name: tables.arm_figures([row for row in rows if row.model == name]) for name in names}}
 
 
 def attributions(arms: Mapping[str, Sequence[EvaluationRow]]) -> Json:

@@ -138,7 +138,30 @@ def teacher_line(models: Json) -> str:
             f"The teacher ({teacher.get('spec')}) is not a language model: it is scripted and answers from the "
             "domain's own reference solutions, so this run shows the method and the student, not a teacher's insight."
         )
+    if "specs" in teacher:
+        return _teachers_line(teacher)
     return f"The teacher is {teacher.get('spec', 'unknown')}."
+
+
+def _teachers_line(teacher: Json) -> str:
+    *others, last = teacher["specs"]
+    shared = {
+        "round_robin": "each problem went to one of them in turn",
+        "vote": "each was asked every problem, and the replies that the verifier accepted counted",
+    }[teacher["teaching"]]
+    return (
+        f"The teachers are {', '.join(others)} and {last}: {shared}; the strategy and the reflections were written by "
+        f"{teacher['writer']} alone."
+    )
+
+
+def teachers_apart(summary: Json) -> str:
+    """How often each of several teachers was right, "" for one."""
+    lines = []
+    for split, figures in summary["splits"].items():
+        each = [f"{name} {row['correct']} of {row['n']}" for name, row in figures.get("teachers", {}).items()]
+        lines += [f"{split}: {', '.join(each)} right"] if each else []
+    return f" On {'; on '.join(lines)}." if lines else ""
 
 
 def limits(summary: Json) -> list[str]:

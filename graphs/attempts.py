@@ -7,6 +7,7 @@ recorded as an attempt unless the stage tolerates it, so a resumed stage tries i
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Literal
 
@@ -14,7 +15,7 @@ from agents.judge import judge_attempt
 from agents.teacher import Graded
 from graphs.context import RunContext, StageError
 from models.gateway import CallRefused
-from records.nouns import Attempt, EvaluationRow, Problem, Verdict
+from records.nouns import Attempt, EvaluationRow, Problem, Strategy, Verdict
 
 Job = tuple[Problem, Callable[[], Awaitable[Attempt]]]
 
@@ -64,6 +65,27 @@ async def _attempt_one(context: RunContext, job: Job, known: dict[str, Verdict],
             _record(context, attempt, verdict)
     context.events.advance(1, note)
     return Graded(problem=problem, attempt=attempt, judgement=verdict.judgement)
+
+
+def teacher_jobs(
+    context: RunContext,
+    problems: Sequence[Problem],
+    strategy: Strategy | None,
+    *,
+    stage: str,
+    arm: str,
+    sample: int = 0,
+    round: int | None = None,
+) -> list[Job]:
+    """The teacher's attempts at the problems; several per problem where several teachers vote."""
+    return [
+        (
+            problem,
+            functools.partial(voice.solve, problem, strategy, stage=stage, arm=arm, sample=sample, round=round),
+        )
+        for problem in problems
+        for voice in context.teacher.asked(problem, sample)
+    ]
 
 
 def _record(context: RunContext, attempt: Attempt, verdict: Verdict) -> None:

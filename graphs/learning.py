@@ -15,7 +15,7 @@ from agents.solver import Solver
 from agents.teacher import Graded
 from evaluation.gate import ExactPairedGate
 from evaluation.leakage import check_strategy
-from graphs.attempts import Job, attempt_all, passed, share_passed
+from graphs.attempts import Job, attempt_all, passed, share_passed, teacher_jobs
 from graphs.context import RunContext
 from graphs.state import TransferState
 from graphs.strategies import load_strategy, save_strategy
@@ -46,15 +46,11 @@ async def solve_batch(state: TransferState, runtime: Runtime[RunContext]) -> dic
     """Several attempts of the teacher at each problem of this round's batch, judged."""
     context, number = runtime.context, state["round"] + 1
     strategy = load_strategy(context.run, state["current"])
-    jobs: list[Job] = [
-        (
-            problem,
-            functools.partial(
-                context.teacher.solve, problem, strategy, stage="lrl", arm="learning", sample=sample, round=number
-            ),
-        )
+    jobs = [
+        job
         for problem in _batch(context, number)
         for sample in range(context.config.loop.attempts)
+        for job in teacher_jobs(context, [problem], strategy, stage="lrl", arm="learning", sample=sample, round=number)
     ]
     graded = await attempt_all(context, f"Round {number}: the teacher solves a batch", jobs)
     context.events.info(share_passed(graded))
@@ -92,6 +88,7 @@ async def reflect(state: TransferState, runtime: Runtime[RunContext]) -> dict[st
         gate=None,
         accepted=False,
         note=note,
+        teacher=context.teacher.writer,
     )
     context.run.append("proposals.jsonl", [proposal])
     note = "; ".join(filter(None, (note, context.teacher.note)))
@@ -178,8 +175,8 @@ async def _gate_attempts(context: RunContext, strategy_hash: str, number: int) -
 
 
 def gate_model(context: RunContext) -> str:
-    """Whose gain counts at the gate: the teacher's own, or the student's if the teacher is scripted."""
-    return context.teacher.spec if context.teacher.is_language_model else context.config.student
+    """Whose gain counts at the gate: that of the teacher who writes, or the student's if the teacher is scripted."""
+    return context.teacher.writer if context.teacher.is_language_model else context.config.student
 
 
 def _keep(context: RunContext, candidate_hash: str, result: GateResult) -> None:

@@ -19,7 +19,8 @@ def paid_models(config: RunConfig) -> list[tuple[str, ModelSpec]]:
 
 
 def _models(config: RunConfig) -> Iterator[tuple[str, ModelSpec]]:
-    yield "teacher", parse_spec(config.teacher)
+    for teacher in config.teachers:
+        yield "teacher", parse_spec(teacher)
     yield "student", parse_spec(config.student)
     for validator in dict.fromkeys(config.validators):
         yield "validator", parse_spec(validator)
@@ -46,4 +47,5 @@ def show_cost_live(gateway: Gateway, config: RunConfig, events: Events) -> None:
     """Have every call update the cost line; nothing is shown for a run whose models are all free."""
     if paid_models(config):
         events.cost(cost_line(gateway.spent, config.budget))
+        gateway.on_wait = lambda text: events.advance(0, text)
         gateway.on_call = lambda completion, request: events.cost(cost_line(gateway.spent, config.budget))

@@ -2,14 +2,15 @@
 
 Guaranteed: the upper ends count every call that the configuration allows (all tries, all rounds, all
 repairs of a malformed reply) but not those of a strategy that a reviewer edits and has measured again.
-Not guaranteed: the lower ends, which take short replies and no repetition for granted; and token counts,
-which are made from characters, as every model has another tokenizer.
+Not guaranteed: the lower ends, which take short replies and no repetition for granted; that problems fall
+evenly to teachers who take turns; and token counts, which are made from characters, as every model has
+another tokenizer.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from agents.arms import STRATEGY_ARMS
 from agents.playbook import MAX_TOKENS as STRATEGY_TOKENS
@@ -17,8 +18,9 @@ from agents.teacher import JOURNAL_CHARS, MATERIAL_CHARS, WRITING_TOKENS
 from domains import get_domain
 from graphs.money import paid_models
 from graphs.teaching import MAX_SAMPLES
-from models.prices import Price, PriceTable, load_prices
-from models.spec import ModelSpec
+from models.batches import supports_batches
+from models.prices import Price, load_prices
+from models.spec import ModelSpec, parse_spec
 from records.config import RunConfig
 from records.nouns import Problem
 from records.splits import ProblemSet
@@ -26,6 +28,8 @@ from records.splits import ProblemSet
 TOKENS_PER_CHARACTER = (0.2, 0.4)  # English prose to code and markup
 SHORT_REPLY = 0.1  # of the reply budget
 TEMPLATE_CHARS = 4_000  # instructions of the teacher's own prompts
+
+SOLVED_BY_ALL = ("baseline", "lrl", "curation")  # stages whose problems several teachers share
 
 Range = tuple[float, float]
 
@@ -69,14 +73,47 @@ def preflight(config: RunConfig) -> list[Part]:
     prices = load_prices(config.prices)
     parts = []
     for role, spec in paid:
-        parts += [_part(prices, spec, entry) for entry in _ROLES[role](config, problems, reply)]
+        for entry in _calls_of(role, spec, config, problems, reply):
+            price = prices.price_of(spec)
+            waits = config.batches.use and entry.stage in config.batches.stages and supports_batches(spec)
+            parts.append(_part(price.batched() if price and waits else price, spec, entry))
     return parts
 
 
+def _calls_of(role: str, spec: ModelSpec, config: RunConfig, problems: ProblemSet, reply: int) -> Iterator[_Calls]:
+    if role == "validator":
+        yield from _validator(problems, reply)
+    elif role == "student":
+        yield from _student(config, problems, reply)
+    else:
+        share = 1 / len(config.teachers) if config.teaching == "round_robin" else 1.0
+        writes = str(spec) == str(parse_spec(config.teacher))
+        for entry in _teacher(config, problems, reply):
+            if entry.stage in SOLVED_BY_ALL:
+                yield replace(entry, calls=(entry.calls[0] * share, entry.calls[1] * share))
+            elif writes:
+                yield entry
+
+
+def _student(config: RunConfig, problems: ProblemSet, reply: int) -> Iterator[_Calls]:
+    """A student behind an API is measured, not trained."""
+    yield _solving("baseline", "student", _held_out(problems), (1, 1), reply)
+    if parse_spec(config.teacher).provider == "oracle":  # then the gate asks the student
+        yield _gate(config, problems, reply)
+    if "base+strategy" in config.student_arms:
+        yield _solving("evaluation", "student", _held_out(problems), (0, 1), reply, (0, STRATEGY_TOKENS))
+
+
+def _gate(config: RunConfig, problems: ProblemSet, reply: int) -> _Calls:
+    rounds = config.loop.rounds
+    times = (0, rounds + 1 if rounds else 0)
+    return _solving("gate", "gate", problems.open("validation", "gate"), times, reply, (0, STRATEGY_TOKENS))
+
+
 def _teacher(config: RunConfig, problems: ProblemSet, reply: int) -> Iterator[_Calls]:
+    """All calls of one teacher that is alone."""
     loop, train = config.loop, problems.open("train", "curator")
     held_out = _held_out(problems)
-    gate = problems.open("validation", "gate")
     strategy = (0, STRATEGY_TOKENS)
     batch = loop.rounds * min(loop.batch, len(train)) * loop.attempts
     tries = MAX_SAMPLES * (2 if "lora_distilled" in config.student_arms else 1)
@@ -85,29 +122,19 @@ def _teacher(config: RunConfig, problems: ProblemSet, reply: int) -> Iterator[_C
     yield _solving("lrl", "teacher", train, (batch / len(train), batch / len(train)), reply, strategy)
     yield _writing("reflect", (loop.rounds, 2 * loop.rounds), TEMPLATE_CHARS + MATERIAL_CHARS)
     yield _writing("propose", (0, 2 * loop.rounds), TEMPLATE_CHARS + JOURNAL_CHARS)
-    yield _solving("gate", "gate", gate, (0, loop.rounds + 1 if loop.rounds else 0), reply, strategy)
+    yield _gate(config, problems, reply)
     yield _writing("distill", (1, 2), TEMPLATE_CHARS)
     yield _solving("curation", "teacher", train, (1, tries), reply, strategy if tries > MAX_SAMPLES else (0, 0))
-
-
-def _student(config: RunConfig, problems: ProblemSet, reply: int) -> Iterator[_Calls]:
-    """A student behind an API is measured, not trained."""
-    yield _solving("baseline", "student", _held_out(problems), (1, 1), reply)
-    if "base+strategy" in config.student_arms:
-        yield _solving("evaluation", "student", _held_out(problems), (0, 1), reply, (0, STRATEGY_TOKENS))
 
 
 def _held_out(problems: ProblemSet) -> list[Problem]:
     return [*problems.open("test", "evaluator"), *problems.open("ood", "evaluator")]
 
 
-def _validator(config: RunConfig, problems: ProblemSet, reply: int) -> Iterator[_Calls]:
+def _validator(problems: ProblemSet, reply: int) -> Iterator[_Calls]:
     arms = len(STRATEGY_ARMS)
     shown = problems.open("validation", "validator")
     yield _solving("validation", "validator", shown, (arms, arms), reply, (0, STRATEGY_TOKENS))
-
-
-_ROLES = {"teacher": _teacher, "student": _student, "validator": _validator}
 
 
 def _solving(
@@ -131,14 +158,13 @@ def _writing(stage: str, calls: Range, most_chars: int) -> _Calls:
     )
 
 
-def _part(prices: PriceTable, spec: ModelSpec, entry: _Calls) -> Part:
+def _part(price: Price | None, spec: ModelSpec, entry: _Calls) -> Part:
     low, high = TOKENS_PER_CHARACTER
     prompt = (
         entry.calls[0] * (entry.prompt_chars[0] * low + entry.context[0]),
         entry.calls[1] * (entry.prompt_chars[1] * high + entry.context[1]),
     )
     reply = (entry.calls[0] * entry.max_tokens * SHORT_REPLY, entry.calls[1] * entry.max_tokens)
-    price = prices.price_of(spec)
     return Part(
         stage=entry.stage,
         agent=entry.agent,

@@ -11,7 +11,7 @@ from langgraph.runtime import Runtime
 from agents.solver import Solver
 from evaluation.gate import minimum_detectable_effect
 from evaluation.leakage import LeakReport, check_splits
-from graphs.attempts import Job, attempt_all, evaluation_row, share_passed
+from graphs.attempts import Job, attempt_all, evaluation_row, share_passed, teacher_jobs
 from graphs.context import RunContext, StageError
 from graphs.state import TransferState
 from records.nouns import Problem
@@ -100,12 +100,9 @@ async def student_baseline(state: TransferState, runtime: Runtime[RunContext]) -
 async def teacher_baseline(state: TransferState, runtime: Runtime[RunContext]) -> dict[str, Any]:
     """The teacher on test and ood, with the problem alone."""
     context = runtime.context
-    jobs: list[Job] = [
-        (problem, functools.partial(context.teacher.solve, problem, None, stage="baseline", arm="teacher"))
-        for problem in evaluation_problems(context)
-    ]
+    jobs = teacher_jobs(context, evaluation_problems(context), None, stage="baseline", arm="teacher")
     graded = await attempt_all(context, "Baseline of the teacher", jobs)
-    rows = [evaluation_row(g, "student", "teacher", context.teacher.spec) for g in graded]
+    rows = [evaluation_row(g, "student", "teacher", g.attempt.model) for g in graded]
     context.run.append("evaluation/rows.jsonl", rows)
     context.events.info(share_passed(graded))
     return {}

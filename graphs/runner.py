@@ -27,6 +27,7 @@ from langgraph.types import Command
 
 import prompts
 from agents.oracle import OracleTeacher
+from agents.panel import TeacherPanel
 from agents.teacher import LLMTeacher, Teacher
 from domains import get_domain
 from domains.base import Domain
@@ -43,7 +44,7 @@ from models.budget import BudgetSpent
 from models.gateway import Gateway
 from models.spec import check_available, family, parse_spec
 from records.config import FREE_SETTINGS, RunConfig
-from records.nouns import content_hash
+from records.nouns import Problem, content_hash
 from records.rundir import RunDirectory, RunError
 
 Outcome = Union["Finished", "Waiting", "Stopped"]
@@ -111,8 +112,11 @@ def _safe_name(name: str) -> str:
 
 def _check_models(config: RunConfig) -> None:
     """All specs are usable now, before anything is paid."""
-    for role, spec in [("teacher", config.teacher), ("student", config.student)] + [
-        ("validator", spec) for spec in config.validators
+    _check_teachers(config)
+    for role, spec in [
+        *(("teacher", spec) for spec in config.teachers),
+        ("student", config.student),
+        *(("validator", spec) for spec in config.validators),
     ]:
         parsed = parse_spec(spec)
         if parsed.provider == "oracle" and role != "teacher":
@@ -128,6 +132,17 @@ def _check_models(config: RunConfig) -> None:
     check_prices(config)
 
 
+def _check_teachers(config: RunConfig) -> None:
+    """Several teachers are different language models."""
+    teachers = [parse_spec(spec) for spec in config.teachers]
+    if len(teachers) > 1 and any(teacher.provider == "oracle" for teacher in teachers):
+        raise RunError(
+            "the oracle teaches alone: it knows the reference solutions, and any other teacher would not count"
+        )
+    if twice := [str(teacher) for teacher in set(teachers) if teachers.count(teacher) > 1]:
+        raise RunError(f"teacher '{twice[0]}' is named twice; name each teacher once")
+
+
 def _run_record(run: RunDirectory, config: RunConfig) -> dict[str, Any]:
     return {
         "id": run.id,
@@ -140,7 +155,7 @@ def _run_record(run: RunDirectory, config: RunConfig) -> dict[str, Any]:
         "machine": f"{platform.system()} {platform.machine()}",
         "tier": None,
         "models": {
-            "teacher": {"spec": config.teacher, "is_language_model": None, "description": ""},
+            "teacher": {"spec": ", ".join(config.teachers), "is_language_model": None, "description": ""},
             "student": {"spec": config.student, "family": family(parse_spec(config.student))},
             "validators": [{"spec": spec, "family": family(parse_spec(spec))} for spec in config.validators],
         },
@@ -170,7 +185,8 @@ def open_run(runs: Path, run_id: str) -> tuple[RunDirectory, RunConfig]:
 def refuse_difference(run: RunDirectory, config: RunConfig) -> None:
     """Raise RunError, with the difference, if the run was begun under another config or graph."""
     record = run.read_json("run.json")
-    old, new = _deciding(record["config"]), _deciding(config.model_dump(mode="json"))
+    begun = RunConfig.model_validate(record["config"])  # settings that did not exist then have their defaults
+    old, new = _deciding(begun.model_dump(mode="json")), _deciding(config.model_dump(mode="json"))
     differences = [f"  {line}" for line in _differences(old, new, "")]
     if record["fingerprint"] != graph_fingerprint():
         differences.append("  the graph, its state or its prompts have changed since the run began")
@@ -297,12 +313,13 @@ async def open_context(run: RunDirectory, config: RunConfig, events: Events) -> 
             events.info(gateway.notice)
         if not is_replay(run):
             show_cost_live(gateway, config, events)
-        teacher = make_teacher(config, domain, gateway)
+        teacher = make_teacher(config, domain, gateway, lambda: run.read("problems.jsonl", Problem))
         record["tier"] = verifier.tier
         record["models"]["teacher"] = {
             "spec": teacher.spec,
             "is_language_model": teacher.is_language_model,
             "description": teacher.description,
+            **_sharing(config),
         }
         run.write_json("run.json", record)
         yield RunContext(
@@ -311,14 +328,28 @@ async def open_context(run: RunDirectory, config: RunConfig, events: Events) -> 
         )  # fmt: skip
 
 
-def make_teacher(config: RunConfig, domain: Domain, gateway: Gateway) -> Teacher:
-    """The oracle without a model, or a language model."""
+def _sharing(config: RunConfig) -> dict[str, Any]:
+    """How several teachers share the work; nothing for one."""
+    if not config.more_teachers:
+        return {}
+    return {"specs": list(config.teachers), "teaching": config.teaching, "writer": config.teacher}
+
+
+def make_teacher(
+    config: RunConfig, domain: Domain, gateway: Gateway, problems: Callable[[], Sequence[Problem]]
+) -> Teacher:
+    """The oracle without a model, a language model, or several; `problems` reads those of the run."""
     if parse_spec(config.teacher).provider == "oracle":
         return OracleTeacher(domain, seed=config.seed, max_edits=config.loop.max_edits)
+    members = [_language_teacher(spec, config, domain, gateway) for spec in config.teachers]
+    return members[0] if len(members) == 1 else TeacherPanel(members, config.teaching, problems)
+
+
+def _language_teacher(spec: str, config: RunConfig, domain: Domain, gateway: Gateway) -> LLMTeacher:
     tokens = config.decoding.max_tokens or domain.reply_tokens
     return LLMTeacher(
         gateway,
-        config.teacher,
+        spec,
         domain.name,
         config.decoding,
         reply_tokens=tokens,

@@ -12,7 +12,7 @@ from agents.teacher import Graded
 from evaluation.dataset import CurationError, dataset_card, write_curation
 from evaluation.dataset import curate as curate_rows
 from evaluation.report import write_report
-from graphs.attempts import Job, attempt_all, evaluation_row, share_passed
+from graphs.attempts import Job, attempt_all, evaluation_row, share_passed, teacher_jobs
 from graphs.context import RunContext, StageError
 from graphs.preparation import evaluation_problems
 from graphs.replay import is_replay, reuse_adapter
@@ -68,31 +68,21 @@ def _write_datasets(context: RunContext, graded: list[Graded], strategy: Strateg
 async def _solve_train(context: RunContext, strategy: Strategy | None) -> list[Graded]:
     """Verified solutions by rejection sampling: a problem that failed is tried again."""
     pending = context.problems.open("train", "curator")
-    solved: list[Graded] = []
+    passing: list[Graded] = []
+    solved: set[str] = set()
     label = "with the strategy" if strategy else "plain"
     for sample in range(MAX_SAMPLES):
         missing = context.config.examples - len(solved)
         if missing <= 0 or not pending:
             break
-        jobs: list[Job] = [
-            (
-                problem,
-                functools.partial(
-                    context.teacher.solve,
-                    problem,
-                    strategy,
-                    stage="curation",
-                    arm=label.split(" ", maxsplit=1)[0],
-                    sample=sample,
-                ),
-            )
-            for problem in pending
-        ]
+        arm = label.split(" ", maxsplit=1)[0]
+        jobs = teacher_jobs(context, pending, strategy, stage="curation", arm=arm, sample=sample)
         graded = await attempt_all(context, f"Curation, {label} (try {sample + 1})", jobs)
-        solved += [item for item in graded if item.judgement.outcome == "pass"]
+        passing += [item for item in graded if item.judgement.outcome == "pass"]
+        solved |= {item.problem.id for item in passing}
         context.events.info(share_passed(graded))
-        pending = [item.problem for item in graded if item.judgement.outcome != "pass"]
-    return solved
+        pending = [problem for problem in pending if problem.id not in solved]
+    return passing
 
 
 def _held_out(context: RunContext) -> list[Problem]:

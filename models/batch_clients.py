@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from functools import wraps
 from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
 
-from models.batches import BatchState, Item, Outcome
+from models.batches import BatchState, Item, MissingResult, Outcome
 from models.calls import CallError, CallRequest, Reply
 from models.clients import NotJsonError, open_client
 from models.providers import RETRIED, call_error, failures, reply_of, settings_of, translated, turns_of
@@ -73,7 +73,7 @@ class _Batches(ABC):
             if len(found) == len(by_id):
                 break
         missing = f"batch {batch_id} of '{self.spec}' has no readable result for this call"
-        return {key: found.get(key) or CallError(missing, retry=True) for key in keys}
+        return {key: found.get(key) or MissingResult(missing, retry=True) for key in keys}
 
     @_translating
     async def cancel(self, batch_id: str) -> None:
@@ -81,13 +81,13 @@ class _Batches(ABC):
         await self._resource.cancel(batch_id)
 
     @_translating
-    async def find(self, keys: Collection[str], since: datetime) -> str | None:
+    async def find(self, keys: Collection[str], since: datetime, besides: Collection[str] = ()) -> str | None:
         """See BatchClient."""
         identities = sorted(map(custom_id, keys))
         async for batch in self._resource.list(limit=100):
             if _time(batch.created_at) < since - _SKEW:
                 return None  # the newest come first
-            if await self._is_of(batch, identities):
+            if batch.id not in besides and await self._is_of(batch, identities):
                 return str(batch.id)
         return None
 

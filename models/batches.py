@@ -28,6 +28,10 @@ MOST_ITEMS = 10_000  # per batch; the providers take 50,000 and more, but result
 MOST_BYTES = 100_000_000  # of prompts per batch; the providers take 200 MB
 
 
+class MissingResult(CallError):
+    """The batch has ended, and its results have no readable line for the call."""
+
+
 class BatchState(Record):
     """How far a batch is. "failed": it was refused as a whole, `problem` says why."""
 
@@ -45,9 +49,9 @@ class BatchClient(Protocol):
         """Start a batch; its id. After a CallError with `retry` it may exist nevertheless: `find` tells."""
         ...
 
-    async def find(self, keys: Collection[str], since: datetime) -> str | None:
+    async def find(self, keys: Collection[str], since: datetime, besides: Collection[str] = ()) -> str | None:
         """Id of a batch submitted at `since` or later with exactly these keys; None if there is none that
-        is in work or has a result."""
+        is in work or has a result. Those `besides` are known to be others."""
         ...
 
     async def poll(self, batch_id: str) -> BatchState:
@@ -121,16 +125,29 @@ async def run_batch(
     if batch_id is None:
         batch_id = await _submitted(client, items, every)
     await on_submitted(batch_id)
-    state = await _patiently(lambda: client.poll(batch_id), every, patience)
+    return await wait_for_batch(client, batch_id, keys, every=every, patience=patience, on_state=on_state)
+
+
+async def wait_for_batch(
+    client: BatchClient,
+    batch_id: str,
+    keys: Collection[str],
+    *,
+    every: float = 30.0,
+    patience: int = 20,
+    on_state: Callable[[BatchState], None] = lambda state: None,
+) -> dict[str, Outcome]:
+    """The outcome of every key of a batch that was submitted, once it has ended. Raises CallError as `run_batch`."""
+    state = await patiently(lambda: client.poll(batch_id), every, patience)
     while state.status == "running":
         on_state(state)
         await asyncio.sleep(every)
-        state = await _patiently(lambda: client.poll(batch_id), every, patience)
+        state = await patiently(lambda: client.poll(batch_id), every, patience)
     on_state(state)
     if state.status == "failed":
         problem = f"the provider refused batch {batch_id} as a whole: {state.problem}"
         return {key: CallError(problem) for key in keys}
-    return await _patiently(lambda: client.results(batch_id, keys), every, patience)
+    return await patiently(lambda: client.results(batch_id, keys), every, patience)
 
 
 async def _submitted(client: BatchClient, items: Sequence[Item], every: float) -> str:
@@ -146,8 +163,8 @@ async def _submitted(client: BatchClient, items: Sequence[Item], every: float) -
     return found if found is not None else await client.submit(items)
 
 
-async def _patiently(ask: Callable[[], Awaitable[T]], every: float, patience: int) -> T:
-    """The answer, asking again after failures that may pass."""
+async def patiently(ask: Callable[[], Awaitable[T]], every: float, patience: int) -> T:
+    """The answer, asking again after failures that may pass. Raises CallError."""
     for _ in range(patience - 1):
         try:
             return await ask()

@@ -40,11 +40,21 @@ class Spending(Record):
 
     def plus(self, other: Spending) -> Spending:
         """Both together."""
-        return Spending(**{name: getattr(self, name) + getattr(other, name) for name in Spending.model_fields})
+        return Spending.model_construct(
+            calls=self.calls + other.calls,
+            tokens=self.tokens + other.tokens,
+            usd=self.usd + other.usd,
+            unknown_costs=self.unknown_costs + other.unknown_costs,
+        )
 
     def minus(self, other: Spending) -> Spending:
         """Without the other."""
-        return Spending(**{name: getattr(self, name) - getattr(other, name) for name in Spending.model_fields})
+        return Spending.model_construct(
+            calls=self.calls - other.calls,
+            tokens=self.tokens - other.tokens,
+            usd=self.usd - other.usd,
+            unknown_costs=self.unknown_costs - other.unknown_costs,
+        )
 
 
 class Reservation:
@@ -66,15 +76,28 @@ class Account:
         self._prices = prices
         self._reserved = Spending()
         self._changed = asyncio.Condition()
+        self._limited = limits != Budget()
 
     @asynccontextmanager
-    async def reserved(self, spec: ModelSpec, request: CallRequest) -> AsyncIterator[Reservation]:
-        """Room for one attempt at a call; waits while calls in flight hold it. Raises BudgetSpent."""
-        reservation = Reservation(Spending() if spec.local else self._upper(spec, request))
+    async def reserved(
+        self, spec: ModelSpec, request: CallRequest, *, batch: bool = False, counted: bool = False
+    ) -> AsyncIterator[Reservation]:
+        """Room for one attempt at a call; waits while calls in flight hold it. Raises BudgetSpent.
+
+        `batch`: at the prices of the provider's batches. `counted`: it is under way since an earlier process, and
+        `spent` has its estimate; it is not refused, being paid already.
+        """
         if spec.local:
-            yield reservation
+            yield Reservation(Spending())
             return
-        await self._reserve(spec, request, reservation.most)
+        reservation = Reservation(upper_estimate(self._prices, spec, request.messages, request.max_tokens, batch))
+        if self.limits.usd is not None and reservation.most.unknown_costs and not counted:
+            raise BudgetSpent(f"no price is known for '{spec}', so that a budget in dollars cannot be kept")
+        if counted:
+            self._reserved = self._reserved.plus(reservation.most)
+            self.spent = self.spent.minus(reservation.most)
+        else:
+            await self._reserve(spec, request, reservation.most)
         try:
             yield reservation
         except CallError as error:
@@ -92,13 +115,10 @@ class Account:
         usd = reservation.most.usd if cost is None else cost
         reservation.used = Spending(calls=1, tokens=tokens, usd=usd, unknown_costs=reservation.most.unknown_costs)
 
-    def _upper(self, spec: ModelSpec, request: CallRequest) -> Spending:
-        most = upper_estimate(self._prices, spec, request.messages, request.max_tokens)
-        if self.limits.usd is not None and most.unknown_costs:
-            raise BudgetSpent(f"no price is known for '{spec}', so that a budget in dollars cannot be kept")
-        return most
-
     async def _reserve(self, spec: ModelSpec, request: CallRequest, most: Spending) -> None:
+        if not self._limited:  # nobody ever waits
+            self._reserved = self._reserved.plus(most)
+            return
         async with self._changed:
             while True:
                 if not self.refusal and (over := exceeded(self.limits, self.spent.plus(most))):
@@ -114,8 +134,9 @@ class Account:
     async def _settle(self, reservation: Reservation) -> None:
         self._reserved = self._reserved.minus(reservation.most)
         self.spent = self.spent.plus(reservation.used or Spending())
-        async with self._changed:
-            self._changed.notify_all()
+        if self._limited:
+            async with self._changed:
+                self._changed.notify_all()
 
     def _explain(self, over: Sequence[str], spec: ModelSpec, request: CallRequest, most: Spending) -> str:
         spent = " and ".join(f"{_amount(self.spent, name)} of {_limit(self.limits, name)}" for name in over)
@@ -139,10 +160,13 @@ def upper_tokens(messages: Iterable[Message], max_tokens: int = 0) -> int:
     return CALL_OVERHEAD + sum(len(text) + MESSAGE_OVERHEAD for text in texts) + max_tokens
 
 
-def upper_estimate(prices: PriceTable, spec: ModelSpec, messages: Iterable[Message], max_tokens: int) -> Spending:
+def upper_estimate(
+    prices: PriceTable, spec: ModelSpec, messages: Iterable[Message], max_tokens: int, batch: bool = False
+) -> Spending:
     """The most that one call can use. `unknown_costs` is 1 if the model's price is unknown."""
     prompt = upper_tokens(messages)
     price = prices.price_of(spec)
+    price = price.batched() if price and batch else price
     usd = price.upper_cost(prompt, max_tokens) if price else 0.0
     return Spending(calls=1, tokens=prompt + max_tokens, usd=usd, unknown_costs=0 if price else 1)
 
@@ -162,13 +186,13 @@ def spent_before(rows: Iterable[dict[str, Any]], prices: PriceTable) -> Spending
 def _spending(row: dict[str, Any], prices: PriceTable) -> Spending:
     spec = parse_spec(row["model"])
     tokens = (row["prompt_tokens"], row["completion_tokens"])
-    cost = row["cost"]
+    cost, batch = row["cost"], row["batch"] is not None
     if cost is None and row["status"] == "ok":
-        cost = prices.cost_of(spec, *tokens, row["cached_tokens"], row["cache_write_tokens"])
+        cost = prices.cost_of(spec, *tokens, row["cached_tokens"], row["cache_write_tokens"], batch)
     if cost is not None and None not in tokens:
         return Spending(calls=1, tokens=sum(tokens), usd=cost)
     messages = [Message.model_validate(message) for message in row["messages"]]
-    most = upper_estimate(prices, spec, messages, row["max_tokens"])
+    most = upper_estimate(prices, spec, messages, row["max_tokens"], batch)
     return most if None in tokens else most.model_copy(update={"tokens": sum(tokens)})
 
 

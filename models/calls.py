@@ -22,6 +22,7 @@ class CallRequest(Record):
     stage: str
     agent: str
     prompt_hash: str = ""
+    reply_schema: str = ""  # JSON schema of the reply, for providers that can be held to one; "" for free text
 
     @property
     def dice(self) -> int:

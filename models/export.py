@@ -17,7 +17,7 @@ from typing import Any
 
 from models.calls import CallRequest
 from models.ledger import read_rows
-from models.providers import FIXED_TEMPERATURE
+from models.providers import FIXED_TEMPERATURE, structure_of
 from models.spec import parse_spec
 
 Row = Mapping[str, Any]
@@ -68,10 +68,11 @@ def anthropic_line(row: Row) -> dict[str, Any]:
 def _sampling(row: Row) -> dict[str, Any]:
     """Temperature and seed as they were sent: a seed only where dice are thrown, and Anthropic takes none."""
     spec = parse_spec(row["model"])
-    given = {} if FIXED_TEMPERATURE.match(spec.name) else {"temperature": row["temperature"]}
+    structure = structure_of(spec, row["reply_schema"] or "")
+    given = structure if FIXED_TEMPERATURE.match(spec.name) else {"temperature": row["temperature"], **structure}
     if row["temperature"] == 0 or spec.provider == "anthropic":
         return given
-    request = CallRequest(**{name: row[name] for name in CallRequest.model_fields if name in row})
+    request = CallRequest(**{name: row[name] for name in CallRequest.model_fields if row.get(name) is not None})
     return {**given, "seed": request.dice}
 
 

@@ -5,8 +5,9 @@ once; the result is on disk before `complete` returns; `complete` does not raise
 but returns a Completion with `error`; retries happen here only, for 408, 409, 429, 5xx, time-outs
 and broken connections. It does raise LedgerError if the ledger cannot be written, since going on
 would pay without a record; BudgetSpent, for this call and all later ones, if a call does not fit into
-the budget; and in a replay NotRecorded for a call that the ledger does not have. Not guaranteed: that
-a call cancelled in flight was not paid.
+the budget; and in a replay NotRecorded for a call that the ledger does not have. Calls that can wait go into the
+provider's batches where the configuration says so (models/batching.py); one that a batch did not
+answer is made as a single call. Not guaranteed: that a call cancelled in flight was not paid.
 """
 
 from __future__ import annotations
@@ -17,17 +18,20 @@ import json
 import random
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 from pydantic import Field
 
+from models.batching import BatchPending, BatchQueue
 from models.budget import Account, BudgetSpent, Spending, spent_before, upper_tokens
 from models.calls import Caller, CallError, CallRefused, CallRequest, Reply
 from models.embedded import EmbeddedModelError
 from models.identity import IdentityError, model_identity
+from models.lanes import Lane
 from models.ledger import Call, Ledger
-from models.limits import Limiter, Limits
+from models.limits import Limits
 from models.local_caller import LocalCaller
 from models.prices import PriceTable, load_prices
 from models.served import ServedCaller
@@ -37,6 +41,7 @@ from records.nouns import Completion, Record
 
 __all__ = ["CallRefused", "CallRequest", "Gateway", "NotRecorded", "RetryPolicy", "Usage", "call_key"]
 
+DOOR = 256  # calls looked up at once: the first of a large fan-out are made before its last are looked up
 CallerFor = Callable[[ModelSpec], Caller]
 
 
@@ -84,29 +89,6 @@ class Usage(Record):
         )
 
 
-class _Lane:
-    """One provider: who calls it and, for one that is not local, its limits."""
-
-    def __init__(self, caller: Caller, limits: Limits | None) -> None:
-        self.caller = caller
-        self._limiter = Limiter(limits) if limits else None
-
-    def place(self, tokens: int) -> AbstractAsyncContextManager[None]:
-        """One of the places for calls in flight, once it is its turn."""
-        return self._limiter.place(tokens) if self._limiter else nullcontext()
-
-    def failed(self, error: CallError) -> None:
-        """Fewer calls, or none for a while, where the provider asked for that."""
-        if self._limiter and (error.pushed_back or error.retry_after):
-            self._limiter.pushed_back(error.retry_after)
-
-    def succeeded(self, reply: Reply, tokens: int) -> None:
-        """A call of which `tokens` were expected went well."""
-        used = (reply.prompt_tokens, reply.completion_tokens)
-        if self._limiter:
-            self._limiter.succeeded(0 if None in used else tokens - sum(count or 0 for count in used))
-
-
 class Gateway:
     """Made by `Gateway.open`."""
 
@@ -115,15 +97,22 @@ class Gateway:
     ) -> None:
         self.on_call: Callable[[Completion, CallRequest], None] | None = None
         self.on_info: Callable[[str], None] | None = None
+        self.on_wait: Callable[[str], None] | None = None
         self._ledger = ledger
         self._config = config
         self._retry = retry
         self._prices = prices
         self._account = Account(config.budget, prices, spent)
         self._local: LocalCaller | ServedCaller = LocalCaller(config.batch_limit)
-        self._lanes: dict[str, _Lane] = {}
+        self._lanes: dict[str, Lane] = {}
         self._flying: dict[str, asyncio.Task[Completion]] = {}
         self._usage = Usage()
+        self._available: set[ModelSpec] = set()
+        self._door = asyncio.Semaphore(DOOR)
+        self._batches = BatchQueue(
+            ledger, config.batches, config.call_timeout, partial(self._completed, batch=True),
+            on_submitted=self._inform, on_state=self._say_waiting,
+        )  # fmt: skip
         self._replay = False
         self._callers: CallerFor | None = None
 
@@ -151,6 +140,7 @@ class Gateway:
         gateway._replay, gateway._callers = replay, callers
         if config.serve == "vllm":
             gateway._local = ServedCaller(Path(ledger_path).parent / "served", gateway._inform)
+        await gateway._batches.restore()
         try:
             yield gateway
         finally:
@@ -158,24 +148,35 @@ class Gateway:
 
     async def complete(self, request: CallRequest) -> Completion:
         """The model's reply, from the ledger if it is there. A failed call has `error` set."""
-        try:
-            spec = parse_spec(request.model)
-            if spec.local and not self._replay and (problem := check_available(spec)):
-                return self._told(_failed("", problem, 0.0), request)
-            # Files are hashed for a local model only.
-            identity = await asyncio.to_thread(model_identity, spec) if spec.local else model_identity(spec)
-            if spec.local and self._config.serve != "transformers":
-                identity += f"@{self._config.serve}"  # other kernels round otherwise: other replies
-        except (SpecError, IdentityError, EmbeddedModelError) as error:
-            return self._told(_failed("", str(error), 0.0), request)
-        key = call_key(spec, identity, request)
-        flying = self._flying.get(key)
+        async with self._door:
+            try:
+                spec, identity = await self._known_model(request.model)
+            except (SpecError, IdentityError, EmbeddedModelError) as error:
+                return self._told(_failed("", str(error), 0.0), request)
+            key = call_key(spec, identity, request)
+            flying = self._flying.get(key)
+            if flying is None:
+                looked_up = asyncio.Event()
+                task = asyncio.create_task(self._found_or_made(key, spec, identity, request, looked_up))
+                self._flying[key] = task
+                task.add_done_callback(lambda done: self._landed(key, done))
+                task.add_done_callback(lambda _: looked_up.set())  # also if it was cancelled before it began
+                await looked_up.wait()
         if flying is not None:
             return self._told((await asyncio.shield(flying)).model_copy(update={"replayed": True}), request)
-        task = asyncio.create_task(self._found_or_made(key, spec, identity, request))
-        self._flying[key] = task
-        task.add_done_callback(lambda done: self._landed(key, done))
         return self._told(await asyncio.shield(task), request)
+
+    async def _known_model(self, model: str) -> tuple[ModelSpec, str]:
+        """The model and its identity. Raises SpecError, IdentityError and EmbeddedModelError."""
+        spec = parse_spec(model)
+        if not spec.local:
+            return spec, model_identity(spec)
+        if not self._replay and (problem := check_available(spec)):
+            raise SpecError(problem)
+        identity = await asyncio.to_thread(model_identity, spec)  # its files are hashed
+        if self._config.serve != "transformers":
+            identity += f"@{self._config.serve}"  # other kernels round otherwise: other replies
+        return spec, identity
 
     def release_local(self) -> None:
         """Free the memory of local models once their waiting requests are done."""
@@ -199,6 +200,10 @@ class Gateway:
         if self.on_info is not None:
             self.on_info(text)
 
+    def _say_waiting(self, text: str) -> None:
+        if self.on_wait is not None:
+            self.on_wait(text)
+
     def _landed(self, key: str, task: asyncio.Task[Completion]) -> None:
         self._flying.pop(key, None)
         if not task.cancelled():
@@ -210,8 +215,18 @@ class Gateway:
             self.on_call(completion, request)
         return completion
 
-    async def _found_or_made(self, key: str, spec: ModelSpec, identity: str, request: CallRequest) -> Completion:
+    async def _found(self, key: str) -> Completion | None:
+        held = self._batches.holds(key)
         found = await self._ledger.find(key, failed=self._replay)
+        if found is None and held and not self._batches.holds(key):
+            found = await self._ledger.find(key)  # its batch has ended meanwhile
+        return found
+
+    async def _found_or_made(
+        self, key: str, spec: ModelSpec, identity: str, request: CallRequest, looked_up: asyncio.Event
+    ) -> Completion:
+        found = await self._found(key)
+        looked_up.set()
         if found is not None:
             return found
         if self._replay:
@@ -219,13 +234,21 @@ class Gateway:
                 f"the ledger has no call of '{spec}' with this prompt ({request.stage}, {request.agent}), and a replay "
                 "makes none"
             )
-        if problem := check_available(spec):
-            return _failed(key, problem, 0.0)
+        if spec not in self._available:
+            if problem := check_available(spec):
+                return _failed(key, problem, 0.0)
+            self._available.add(spec)
         intent = _call(key, spec, identity, request)
         started = time.perf_counter()
         try:
+            if (self._batches.holds(key) or self._batches.takes(spec, request)) and (
+                done := await self._in_a_batch(spec, request, intent)
+            ):
+                return done
             reply = await self._attempts(spec, request, intent)
-            completion = self._completed(key, spec, reply, time.perf_counter() - started)
+            completion = self._completed(spec, key, reply, time.perf_counter() - started)
+        except BatchPending as error:  # not recorded: the call is not over
+            return _failed(key, str(error), time.perf_counter() - started)
         except CallError as error:
             completion = _failed(key, str(error), time.perf_counter() - started)
         except BudgetSpent as error:  # an earlier attempt may have failed: then it is no call in flight any more
@@ -234,12 +257,28 @@ class Gateway:
         await self._ledger.record(completion)
         return completion
 
-    def _completed(self, key: str, spec: ModelSpec, reply: Reply, seconds: float) -> Completion:
-        return Completion(key=key, cost=self._cost(spec, reply), seconds=seconds, **reply.model_dump())
+    async def _in_a_batch(self, spec: ModelSpec, request: CallRequest, intent: Call) -> Completion | None:
+        """What came of the call in a batch; None if it is to be made as a single call. Raises CallError."""
+        begun = time.perf_counter()
+        held = self._batches.holds(intent.key)
+        try:
+            async with self._account.reserved(spec, request, batch=True, counted=held) as reservation:
+                reply = await self._batches.reply(spec, request, intent)
+                completion = self._completed(spec, intent.key, reply, time.perf_counter() - begun, batch=True)
+                self._account.settle(reservation, reply, completion.cost)
+        except CallError as error:
+            if error.retry:
+                return None
+            raise
+        return completion
 
-    def _cost(self, spec: ModelSpec, reply: Reply) -> float | None:
+    def _completed(self, spec: ModelSpec, key: str, reply: Reply, seconds: float, *, batch: bool = False) -> Completion:
+        cost = self._cost(spec, reply, batch)
+        return Completion(key=key, cost=cost, seconds=seconds, **reply.model_dump())
+
+    def _cost(self, spec: ModelSpec, reply: Reply, batch: bool = False) -> float | None:
         tokens = (reply.prompt_tokens, reply.completion_tokens, reply.cached_tokens, reply.cache_write_tokens)
-        return self._prices.cost_of(spec, *tokens)
+        return self._prices.cost_of(spec, *tokens, batch=batch)
 
     async def _attempts(self, spec: ModelSpec, request: CallRequest, intent: Call) -> Reply:
         """Call until it succeeds, fails for good, or the attempts are used up."""
@@ -256,12 +295,13 @@ class Gateway:
             await asyncio.sleep(wait)
         return await self._attempt(lane, spec, request, intent)
 
-    async def _attempt(self, lane: _Lane, spec: ModelSpec, request: CallRequest, intent: Call) -> Reply:
+    async def _attempt(self, lane: Lane, spec: ModelSpec, request: CallRequest, intent: Call) -> Reply:
         """One attempt. Room in the budget is held only while it is in flight, so that no one waits for a sleeper."""
         tokens = 0 if spec.local else upper_tokens(request.messages, request.max_tokens)
-        async with lane.place(tokens), self._account.reserved(spec, request) as reservation:
+        async with lane.line(), self._account.reserved(spec, request) as reservation:
             await self._ledger.intend(intent)
-            reply = await lane.caller.call(spec, request)
+            async with lane.place(tokens):
+                reply = await lane.caller.call(spec, request)
             self._account.settle(reservation, reply, self._cost(spec, reply))
         lane.succeeded(reply, tokens)
         return reply
@@ -272,10 +312,10 @@ class Gateway:
                 f"{error}; the provider asks to wait {error.retry_after:.0f} s: resume the run later"
             ) from error
 
-    def _lane(self, spec: ModelSpec) -> _Lane:
+    def _lane(self, spec: ModelSpec) -> Lane:
         name = spec.provider + (f"@{spec.url}" if spec.url else "")
         if name not in self._lanes:
-            self._lanes[name] = _Lane(self._caller(spec), None if spec.local else self._limits())
+            self._lanes[name] = Lane(self._caller(spec), None if spec.local else self._limits())
         return self._lanes[name]
 
     def _limits(self) -> Limits:
@@ -304,6 +344,7 @@ class Gateway:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await self._batches.close()
         for lane in self._lanes.values():
             await lane.caller.close()
         await asyncio.to_thread(self._ledger.close)
@@ -322,6 +363,8 @@ def call_key(spec: ModelSpec, identity: str, request: CallRequest) -> str:
         "seed": request.seed if request.temperature > 0 else None,
         "prompt_hash": request.prompt_hash,
     }
+    if request.reply_schema:
+        parts["reply_schema"] = request.reply_schema
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 

@@ -15,21 +15,24 @@ import asyncio
 import json
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
 from models.ledger_rescue import rescue
-from models.ledger_schema import COLUMNS, LedgerError, bring_up_to_date, check_version, columns_of, explained
+from models.ledger_schema import ADDED, LedgerError, bring_up_to_date, check_version, columns_of, explained
 from records.nouns import Completion, Record
 
-__all__ = ["Call", "CostRow", "Ledger", "LedgerError", "read_costs", "read_rows"]
+__all__ = ["Call", "CostRow", "Ledger", "LedgerBatch", "LedgerError", "read_costs", "read_rows"]
 
 T = TypeVar("T")
 
+_Operation = tuple[Callable[[sqlite3.Connection], Any], asyncio.Future[Any], bool]
+GATHER_S = 0.002  # for which the first operation of a transaction waits for others
 _GROUPS = ("stage", "agent", "model", "provider")
 
 
@@ -48,6 +51,17 @@ class Call(Record):
     max_tokens: int
     prompt_hash: str
     messages: str  # JSON
+    reply_schema: str = ""
+
+
+class LedgerBatch(Record):
+    """A batch of calls that was begun and has not ended. `batch_id` is the provider's, None if it is not known."""
+
+    label: str
+    model: str
+    batch_id: str | None = None
+    begun: datetime
+    keys: tuple[str, ...]
 
 
 class CostRow(Record):
@@ -76,7 +90,7 @@ class Ledger:
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._queue: list[tuple[Callable[[sqlite3.Connection], Any], Future[Any]]] = []
+        self._queue: list[_Operation] = []
         self._lock = threading.Lock()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger")
         self.notice = rescue(self.path) if self.path.exists() else ""
@@ -98,55 +112,92 @@ class Ledger:
 
     async def intend(self, call: Call) -> None:
         """Note that a call is about to be made."""
-        values = [getattr(call, name) for name in COLUMNS]
-        marks = ", ".join("?" * len(COLUMNS))
-        sql = (
-            f"INSERT INTO calls ({', '.join(COLUMNS)}, status, created) VALUES ({marks}, 'intent', ?) "
-            "ON CONFLICT (key) DO UPDATE SET status = 'intent', starts = starts + 1, error = NULL"
-        )
-        await self._run(lambda connection: connection.execute(sql, [*map(_storable, values), _now()]) and None)
+        row = _intent_row(call, None)
+        await self._run(lambda connection: connection.execute(_INTEND, row) and None)
 
     async def record(self, completion: Completion) -> None:
         """Commit what came of a call."""
-        values = completion.model_dump(exclude={"key", "replayed"})
-        values["status"] = "error" if completion.finish_reason == "error" else "ok"
-        values["finished"] = _now()
-        sql = f"UPDATE calls SET {', '.join(f'{name} = ?' for name in values)} WHERE key = ?"
-        row = [*map(_storable, values.values()), completion.key]
-        await self._run(lambda connection: connection.execute(sql, row) and None)
+        await self._run(lambda connection: _record(connection, completion), paid=True)
+
+    async def begin_batch(self, batch: LedgerBatch, calls: Sequence[Call]) -> None:
+        """Note that a batch of calls is about to be submitted."""
+
+        def begin(connection: sqlite3.Connection) -> None:
+            row = [batch.label, batch.model, batch.batch_id, batch.begun.isoformat()]
+            connection.execute("INSERT INTO batches (label, model, batch_id, begun) VALUES (?, ?, ?, ?)", row)
+            connection.executemany(_INTEND, [_intent_row(call, batch.label) for call in calls])
+
+        await self._run(begin)
+
+    async def name_batch(self, label: str, batch_id: str) -> None:
+        """Keep the provider's id of a batch."""
+        sql = "UPDATE batches SET batch_id = ? WHERE label = ?"
+        await self._run(lambda connection: connection.execute(sql, [batch_id, label]) and None)
+
+    async def end_batch(self, label: str, completions: Sequence[Completion]) -> None:
+        """Commit what came of all calls of a batch; of those without a completion nothing came."""
+
+        def end(connection: sqlite3.Connection) -> None:
+            for completion in completions:
+                _record(connection, completion)
+            connection.execute("UPDATE batches SET ended = ? WHERE label = ?", [_now(), label])
+            unsent = "UPDATE calls SET status = 'error', error = ? WHERE batch = ? AND status = 'intent'"
+            connection.execute(unsent, ["its batch was never submitted", label])
+
+        await self._run(end, paid=True)
+
+    async def open_batches(self) -> list[LedgerBatch]:
+        """Batches that have not ended, the oldest first."""
+        return await self._run(_open_batches)
 
     def close(self) -> None:
         """Finish what waits and close the file."""
         self._thread.shutdown(wait=True)
         self._connection.close()
 
-    async def _run(self, operation: Callable[[sqlite3.Connection], T]) -> T:
-        future: Future[T] = Future()
+    async def _run(self, operation: Callable[[sqlite3.Connection], T], paid: bool = False) -> T:
+        """Have the thread do it; what is `paid` also where the caller is cancelled meanwhile."""
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         with self._lock:
-            self._queue.append((operation, future))
-        self._thread.submit(self._drain)
-        return await asyncio.wrap_future(future)
+            self._queue.append((operation, future, paid))
+            first = len(self._queue) == 1
+        if first:
+            self._thread.submit(self._drain)
+        return await future
 
     def _drain(self) -> None:
         """Run all that waits in one transaction; tell the waiting after the commit."""
+        time.sleep(GATHER_S)
         with self._lock:
             batch, self._queue = self._queue, []
-        batch = [(operation, future) for operation, future in batch if future.set_running_or_notify_cancel()]
+        batch = [entry for entry in batch if entry[2] or not entry[1].cancelled()]
         if not batch:
             return
+        futures = [future for _, future, _ in batch]
         try:
             self._connection.execute("BEGIN IMMEDIATE")
-            results = [operation(self._connection) for operation, _ in batch]
+            results = [operation(self._connection) for operation, _, _ in batch]
             self._connection.execute("COMMIT")
         except Exception as error:  # whatever it is, those who wait must be told
             if self._connection.in_transaction:
                 self._connection.rollback()
             told = explained(self.path, error) if isinstance(error, sqlite3.Error) else error
-            for _, future in batch:
-                future.set_exception(told)
+            _deliver(futures, lambda future, _: future.set_exception(told), futures)
             return
-        for (_, future), result in zip(batch, results, strict=True):
-            future.set_result(result)
+        _deliver(futures, asyncio.Future.set_result, results)
+
+
+def _deliver(futures: Sequence[asyncio.Future[Any]], tell: Callable[[Any, Any], None], what: Sequence[Any]) -> None:
+    """Tell all who wait at once, in their event loops; nobody waits in one that has been closed."""
+
+    def deliver(loop: asyncio.AbstractEventLoop) -> None:
+        for future, result in zip(futures, what, strict=True):
+            if future.get_loop() is loop and not future.done():
+                tell(future, result)
+
+    for loop in {future.get_loop() for future in futures}:
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(deliver, loop)
 
 
 def _opened(path: Path) -> sqlite3.Connection:
@@ -168,16 +219,42 @@ def _find(connection: sqlite3.Connection, key: str, failed: bool) -> Completion 
     return Completion(**dict(zip(_RESULT, row, strict=True)), replayed=True) if row else None
 
 
+_INTEND = (
+    f"INSERT INTO calls ({', '.join(Call.model_fields)}, batch, status, created) "
+    f"VALUES ({', '.join('?' * len(Call.model_fields))}, ?, 'intent', ?) "
+    "ON CONFLICT (key) DO UPDATE SET status = 'intent', starts = starts + 1, error = NULL, batch = excluded.batch"
+)
+
+
+def _intent_row(call: Call, batch: str | None) -> list[Any]:
+    return [*(_storable(getattr(call, name)) for name in Call.model_fields), batch, _now()]
+
+
+def _record(connection: sqlite3.Connection, completion: Completion) -> None:
+    values = completion.model_dump(exclude={"key", "replayed"})
+    values["status"] = "error" if completion.finish_reason == "error" else "ok"
+    values["finished"] = _now()
+    sql = f"UPDATE calls SET {', '.join(f'{name} = ?' for name in values)} WHERE key = ?"
+    connection.execute(sql, [*map(_storable, values.values()), completion.key])
+
+
+def _open_batches(connection: sqlite3.Connection) -> list[LedgerBatch]:
+    rows = connection.execute("SELECT label, model, batch_id, begun FROM batches WHERE ended IS NULL ORDER BY begun")
+    found = [dict(zip(("label", "model", "batch_id", "begun"), row, strict=True)) for row in rows.fetchall()]
+    keys = "SELECT key FROM calls WHERE batch = ? ORDER BY key"
+    return [LedgerBatch(**row, keys=tuple(key for (key,) in connection.execute(keys, [row["label"]]))) for row in found]
+
+
 _RESULT = tuple(name for name in Completion.model_fields if name != "replayed")
 _FIND = f"SELECT {', '.join(_RESULT)} FROM calls WHERE key = ? AND status IN ('ok', ?)"
 _PAID = """
 SELECT model, status, prompt_tokens, completion_tokens, cached_tokens, cache_write_tokens, cost, max_tokens,
-  CASE WHEN cost IS NULL OR prompt_tokens IS NULL OR completion_tokens IS NULL THEN messages ELSE '[]' END
+  batch, CASE WHEN cost IS NULL OR prompt_tokens IS NULL OR completion_tokens IS NULL THEN messages ELSE '[]' END
 FROM calls WHERE provider NOT IN ('embedded', 'hf') AND status IN ('ok', 'intent')
 """
 _PAID_NAMES = (
     "model", "status", "prompt_tokens", "completion_tokens", "cached_tokens", "cache_write_tokens", "cost",
-    "max_tokens", "messages",
+    "max_tokens", "batch", "messages",
 )  # fmt: skip
 
 
@@ -200,7 +277,7 @@ def read_rows(path: Path | str, stage: str | None = None) -> Iterator[dict[str, 
     where, values = (" WHERE stage = ?", [stage]) if stage else ("", [])
     with _reading(Path(path)) as connection:
         for row in connection.execute(f"SELECT * FROM calls{where} ORDER BY created, key", values):
-            yield {"cache_write_tokens": None, **dict(row), "messages": json.loads(row["messages"])}
+            yield {**{name: None for name, _ in ADDED}, **dict(row), "messages": json.loads(row["messages"])}
 
 
 def read_costs(path: Path | str, by: Sequence[str] = ("stage", "agent", "model")) -> list[CostRow]:

@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from models.ledger_schema import SCHEMA, VERSION, LedgerError, check_version, columns_of, explained, is_damage
+from models.ledger_schema import BATCHES, SCHEMA, VERSION, LedgerError, check_version, columns_of, explained, is_damage
 from records.nouns import Completion
 
 # Keys are hexadecimal hashes, so that ranges by their first digits are about equal; each range is read
@@ -42,7 +42,7 @@ def rescue(path: Path) -> str:
             f"the call ledger {path} cannot be used: it is damaged and no call in it can be read. Restore it from a "
             "copy, or move it away: its calls are then made, and paid, again"
         )
-    _replace(path, calls)
+    _replace(path, calls, _readable_batches(kept_as))
     return (
         f"the call ledger was damaged: {len(calls)} calls could be read and are kept, any others are made again; "
         f"the damaged file is kept as {kept_as.name}"
@@ -80,6 +80,15 @@ def _readable_calls(path: Path) -> dict[str, dict[str, Any]]:
         return {}
 
 
+def _readable_batches(path: Path) -> list[tuple[Any, ...]]:
+    try:
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute("PRAGMA writable_schema=ON")
+            return connection.execute("SELECT label, model, batch_id, begun, ended FROM batches").fetchall()
+    except sqlite3.Error:
+        return []
+
+
 def _scan(connection: sqlite3.Connection) -> Iterator[sqlite3.Row]:
     for low, high in _RANGES:
         for order in ("ASC", "DESC"):
@@ -103,18 +112,19 @@ def _is_whole(row: sqlite3.Row) -> bool:
     return row["status"] in ("ok", "error", "intent") and re.fullmatch("[0-9a-f]{64}", row["key"]) is not None
 
 
-def _replace(path: Path, calls: dict[str, dict[str, Any]]) -> None:
-    """A new file with these calls in the place of the old one."""
+def _replace(path: Path, calls: dict[str, dict[str, Any]], batches: list[tuple[Any, ...]]) -> None:
+    """A new file with these calls and batches in the place of the old one."""
     new = path.with_name(path.name + ".rescued")
     new.unlink(missing_ok=True)
     with closing(sqlite3.connect(new)) as connection:
-        connection.executescript(f"{SCHEMA}; PRAGMA user_version={VERSION}")
+        connection.executescript(f"{SCHEMA}; {BATCHES}; PRAGMA user_version={VERSION}")
         known = columns_of(connection)
         for call in calls.values():
             names = [name for name in call if name in known]
             marks = ", ".join("?" * len(names))
             row = [call[name] for name in names]
             connection.execute(f"INSERT INTO calls ({', '.join(names)}) VALUES ({marks})", row)
+        connection.executemany("INSERT INTO batches VALUES (?, ?, ?, ?, ?)", batches)
         connection.commit()
     for suffix in ("-wal", "-shm"):  # of the old file: SQLite would apply them to the new one
         path.with_name(path.name + suffix).unlink(missing_ok=True)

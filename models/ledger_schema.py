@@ -5,16 +5,27 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
-VERSION = 1  # 0 had no cache_write_tokens
+VERSION = 2  # 0 had no cache_write_tokens, 1 no batches and no schemas
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS calls (
   key TEXT PRIMARY KEY, status TEXT NOT NULL, stage TEXT, agent TEXT, provider TEXT, model TEXT,
   identity TEXT, sample INTEGER, seed INTEGER, temperature REAL, max_tokens INTEGER, prompt_hash TEXT,
   messages TEXT, text TEXT, reasoning TEXT, finish_reason TEXT, prompt_tokens INTEGER,
   completion_tokens INTEGER, cached_tokens INTEGER, cost REAL, seconds REAL, error TEXT,
-  starts INTEGER NOT NULL DEFAULT 1, created TEXT, finished TEXT, cache_write_tokens INTEGER
+  starts INTEGER NOT NULL DEFAULT 1, created TEXT, finished TEXT, cache_write_tokens INTEGER, batch TEXT,
+  reply_schema TEXT
 ) WITHOUT ROWID
 """
+BATCHES = """
+CREATE TABLE IF NOT EXISTS batches (
+  label TEXT PRIMARY KEY, model TEXT NOT NULL, batch_id TEXT, begun TEXT NOT NULL, ended TEXT
+) WITHOUT ROWID
+"""
+ADDED = (
+    ("cache_write_tokens", "INTEGER"),
+    ("batch", "TEXT"),
+    ("reply_schema", "TEXT"),
+)  # to the calls, after version 0
 COLUMNS = (
     "key", "stage", "agent", "provider", "model", "identity", "sample", "seed", "temperature",
     "max_tokens", "prompt_hash", "messages",
@@ -29,9 +40,10 @@ def bring_up_to_date(path: Path, connection: sqlite3.Connection) -> None:
     """Make the table, or add to an older one what it lacks. Raises LedgerError."""
     check_version(path, connection)
     try:
-        connection.executescript(f"PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; {SCHEMA}")
-        if "cache_write_tokens" not in columns_of(connection):
-            connection.execute("ALTER TABLE calls ADD COLUMN cache_write_tokens INTEGER")
+        connection.executescript(f"PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; {SCHEMA}; {BATCHES}")
+        for name, kind in ADDED:
+            if name not in columns_of(connection):
+                connection.execute(f"ALTER TABLE calls ADD COLUMN {name} {kind}")
         connection.execute(f"PRAGMA user_version={VERSION}")
     except sqlite3.Error as error:
         raise explained(path, error) from error

@@ -71,7 +71,8 @@ class Limiter:
         try:
             await self._opened()
             wait = max(self._requests.take(1, self._now()), self._tokens.take(tokens, self._now()))
-            await self._sleep(wait)
+            if wait > 0:
+                await self._sleep(wait)
             await self._opened()  # a push-back may have come meanwhile
             yield
         finally:

@@ -67,6 +67,7 @@ class PriceTable:
     def __init__(self, rows: Mapping[str, Mapping[str, Price]], local: Price) -> None:
         self._rows = rows
         self._local = local
+        self._known: dict[ModelSpec, Price | None] = {}
 
     def price_of(self, spec: ModelSpec) -> Price | None:
         """The model's price; None if it is not known. Models in this process, and the oracle, are free.
@@ -75,6 +76,11 @@ class PriceTable:
         """
         if spec.local or spec.provider == "oracle":
             return self._local
+        if spec not in self._known:
+            self._known[spec] = self._named(spec)
+        return self._known[spec]
+
+    def _named(self, spec: ModelSpec) -> Price | None:
         rows = self._rows.get(spec.provider, {})
         if spec.name in rows:
             return rows[spec.name]

@@ -3,11 +3,11 @@
 Guaranteed: no retries here (the gateway retries); `max_tokens` and a time-out for the whole call are
 always set; keys come from the environment only and are in no error, its cause included;
 ANTHROPIC_BASE_URL and OPENAI_BASE_URL are honoured; reasoning is kept apart from the answer; a reply
-cut at a limit has finish_reason "length"; a refusal, a filtered reply and anything that is not a
-whole reply is a CallError, never a text. A system message of Anthropic's that is long enough to be
-cached is marked for the cache. The packages are the extra `api`, imported at the first call. Not
-guaranteed: sampling at temperature 0 being deterministic on their side. Reasoning models that refuse
-a temperature are called without one.
+held to a JSON schema is JSON text; a reply cut at a limit has finish_reason "length"; a refusal, a
+filtered reply and anything that is not a whole reply is a CallError, never a text. A system message of
+Anthropic's that is long enough to be cached is marked for the cache. The packages are the extra `api`,
+imported at the first call. Not guaranteed: sampling at temperature 0 being deterministic on their side.
+Reasoning models that refuse a temperature are called without one.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import importlib.util
+import json
 import math
 import os
 import re
@@ -51,6 +52,7 @@ RETRIED = (408, 409, 429)
 _PUSHED_BACK = (429, 503, 529)
 _CACHED_FROM = 3_000  # characters; no model caches fewer than 1,024 tokens, and a mark too many costs nothing
 _UNREADABLE = (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError)
+_TOOL = "reply"
 _SHOWN = 500  # characters of a provider's own words
 
 
@@ -68,8 +70,8 @@ class ProviderCaller:
     async def _call(self, spec: ModelSpec, request: CallRequest) -> Reply:
         client = self._client(spec)
         async with asyncio.timeout(self._timeout):
-            message = await client.ainvoke(turns_of(spec, request), **settings_of(spec, request))
-        return reply_of(spec, message)
+            message = await client.ask(turns_of(spec, request), **settings_of(spec, request))
+        return reply_of(spec, message, structured=bool(request.reply_schema))
 
     async def close(self) -> None:
         """Close the clients' connections."""
@@ -102,7 +104,19 @@ def settings_of(spec: ModelSpec, request: CallRequest) -> dict[str, Any]:
         settings["temperature"] = request.temperature
     if spec.provider != "anthropic" and request.temperature > 0:
         settings["seed"] = request.dice
-    return settings
+    return settings | structure_of(spec, request.reply_schema)
+
+
+def structure_of(spec: ModelSpec, reply_schema: str) -> dict[str, Any]:
+    """What holds a reply to a JSON schema: OpenAI's response format, with Anthropic a tool that must be used."""
+    if not reply_schema or not spec.structured:
+        return {}
+    schema = json.loads(reply_schema)
+    if spec.provider == "anthropic":
+        tool = {"name": _TOOL, "description": "Hand in the reply.", "input_schema": schema}
+        return {"tools": [tool], "tool_choice": {"type": "tool", "name": _TOOL}}
+    form = {"name": _TOOL, "schema": schema, "strict": True}
+    return {"response_format": {"type": "json_schema", "json_schema": form}}
 
 
 def turns_of(spec: ModelSpec, request: CallRequest) -> Turns:
@@ -119,17 +133,23 @@ def _sendable(text: str) -> str:
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
-def reply_of(spec: ModelSpec, message: AIMessage) -> Reply:
-    """The message in our terms. Raises CallError for a refusal and for an unknown reason to end."""
+def reply_of(spec: ModelSpec, message: AIMessage, structured: bool = False) -> Reply:
+    """The message in our terms; `structured`: it was held to a schema, and what the tool got is its text.
+
+    Raises CallError for a refusal and for an unknown reason to end.
+    """
     facts, extra = message.response_metadata, message.additional_kwargs
     finish = facts.get("stop_reason") or facts.get("finish_reason")
+    handed_in = message.tool_calls[0]["args"] if structured and message.tool_calls else None
+    if handed_in is not None and finish == "tool_use":
+        finish = "end_turn"
     if finish in _REFUSALS or extra.get("refusal"):
         raise CallError(_refusal_line(spec, finish, extra.get("refusal")), charged=True)
     if finish not in _FINISH:
         raise CallError(f"'{spec}' ended its reply for the reason '{_shown(finish)}', which is no answer", charged=True)
     reasoning = extra.get("reasoning_content") or extra.get("reasoning") or _reasoning_blocks(message.content)
     return Reply(
-        text=str(message.text),
+        text=str(message.text) if handed_in is None else json.dumps(handed_in),
         reasoning=str(reasoning),
         finish_reason=_FINISH[finish],
         **_tokens(message.usage_metadata),

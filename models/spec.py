@@ -11,6 +11,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
@@ -65,6 +66,11 @@ class ModelSpec(Record):
         return self.provider in ("embedded", "hf")
 
     @property
+    def structured(self) -> bool:
+        """The provider can hold a reply to a JSON schema. Of the servers that imitate it nobody knows."""
+        return self.provider in ("anthropic", "openai")
+
+    @property
     def base(self) -> ModelSpec:
         """The same model without its adapter."""
         return self.model_copy(update={"adapter": None})
@@ -74,6 +80,7 @@ class ModelSpec(Record):
         return text + (f"@{self.url}" if self.url else "") + (f"+{self.adapter}" if self.adapter else "")
 
 
+@lru_cache(maxsize=256)
 def parse_spec(text: str) -> ModelSpec:
     """Parse a spec string. Raises SpecError, which lists the valid forms."""
     head, _, rest = text.strip().partition(":")

@@ -9,6 +9,7 @@ from pydantic import Field
 from records.nouns import Record
 
 Profile = Literal["quick", "full"]
+Teaching = Literal["round_robin", "vote"]
 Approval = Literal["ask", "gate", "always", "never"]
 
 
@@ -63,11 +64,33 @@ class Budget(Record, allow_inf_nan=False):
     calls: int | None = Field(None, ge=0)
 
 
+class Batches(Record):
+    """The providers' batches: about half the price, and up to 24 hours of waiting.
+
+    `stages` are those whose calls do not wait for each other, outside the loop: within it ("lrl", "gate")
+    every round would wait twice. Reflections and the like are single calls and never wait.
+    """
+
+    use: bool = False
+    stages: tuple[Literal["baseline", "lrl", "gate", "validation", "curation", "evaluation"], ...] = (
+        "baseline",
+        "validation",
+        "curation",
+        "evaluation",
+    )
+    window: float = Field(1.0, ge=0, description="seconds without a further call after which a batch is sent")
+    poll: float = Field(30.0, gt=0, description="seconds between two questions about a batch")
+    settles: float = Field(10.0, ge=0, description="seconds in which a submitted batch comes into the provider's list")
+    most: int = Field(10_000, ge=1, le=50_000, description="calls per batch")
+
+
 class RunConfig(Record):
     """Everything that decides what a run does."""
 
     domain: str
     teacher: str = "oracle"
+    more_teachers: tuple[str, ...] = Field((), description="further teachers; the first one writes the strategy")
+    teaching: Teaching = Field("round_robin", description="how several teachers share the problems")
     student: str = "embedded"
     validators: tuple[str, ...] = Field(("embedded",), min_length=1)
     profile: Profile = "quick"
@@ -89,9 +112,15 @@ class RunConfig(Record):
     call_timeout: float = Field(120.0, gt=0, description="seconds per API call")
     serve: Literal["transformers", "vllm"] = "transformers"  # what runs local models
     batch_limit: int = Field(64, ge=1, description="rows per local generation batch")
+    batches: Batches = Batches()
     budget: Budget = Budget()
     prices: str | None = Field(None, description="file of the user's own prices, over the shipped table")
 
+    @property
+    def teachers(self) -> tuple[str, ...]:
+        """All teachers, the one that writes the strategy first."""
+        return (self.teacher, *self.more_teachers)
+
 
 # May change when a run is resumed: they decide nothing of its results.
-FREE_SETTINGS = ("budget", "prices", "requests_per_minute", "tokens_per_minute")
+FREE_SETTINGS = ("batches", "budget", "prices", "requests_per_minute", "tokens_per_minute")

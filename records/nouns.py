@@ -183,6 +183,7 @@ class Reflection(Record):
     gate: GateResult | None
     accepted: bool
     note: str = ""
+    teacher: str = ""  # who wrote it
 
 
 class Decision(Record):
@@ -208,6 +209,7 @@ class TrainingRow(Record):
     strategy_hash: str | None
     prompt: tuple[Message, ...]
     completion: tuple[Message, ...]
+    teacher: str = ""  # the model that wrote the completion
 
 
 class EvaluationRow(Record):

@@ -47,6 +47,7 @@ class Step:
     drop: bool = False  # the connection ends before the answer
     cut: bool = False  # the connection ends in the middle of the body
     undelimited: bool = False  # no content-length: the end of the connection is the end of the body
+    again: bool = False  # the whole answer is delivered a second time, unasked
     drip: float = 0.0  # seconds between the bytes of the body
     usage: tuple[int, int] = (7, 3)  # prompt (without cached) and completion tokens
     cached: int = 0  # OpenAI: how many of the prompt's tokens were cached
@@ -288,6 +289,8 @@ class _Handler(BaseHTTPRequestHandler):
             return
         try:
             self._send(step, step.body or b"")
+            if step.again:
+                self._send(step, step.body or b"")
         except (BrokenPipeError, ConnectionResetError):
             return  # the client gave up waiting, as some tests want
         if call is not None and not step.cut and step.status == 200:
@@ -357,17 +360,28 @@ def reply_body(server: Loopback, request: Request, step: Step) -> dict[str, Any]
 
 def _anthropic_body(server: Loopback, request: Request, step: Step) -> dict[str, Any]:
     reasons = {"stop": "end_turn", "length": "max_tokens"}
+    handed_in = _tool_use(request, step)
     thoughts = [{"type": "thinking", "thinking": step.reasoning, "signature": "c2ln"}] if step.reasoning else []
     return {
         "id": "msg_loopback",
         "type": "message",
         "role": "assistant",
         "model": request.body["model"],
-        "content": [*thoughts, {"type": "text", "text": step.text}],
-        "stop_reason": reasons.get(step.finish, step.finish),
+        "content": [*thoughts, {"type": "text", "text": step.text} if handed_in is None else handed_in],
+        "stop_reason": "tool_use" if handed_in and step.finish == "stop" else reasons.get(step.finish, step.finish),
         "stop_sequence": None,
         "usage": {"input_tokens": step.usage[0], "output_tokens": step.usage[1], **_cache_usage(server, request)},
     }
+
+
+def _tool_use(request: Request, step: Step) -> dict[str, Any] | None:
+    """A text that is a JSON object goes to the tool that must be used, as with the real service."""
+    try:
+        given = json.loads(step.text) if request.body.get("tool_choice") else None
+    except ValueError:
+        return None
+    name = (request.body.get("tool_choice") or {}).get("name")
+    return {"type": "tool_use", "id": "toolu_1", "name": name, "input": given} if isinstance(given, dict) else None
 
 
 def _cache_usage(server: Loopback, request: Request) -> dict[str, Any]:

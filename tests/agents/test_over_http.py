@@ -5,10 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from agents.playbook import apply_edits
+from agents.playbook import apply_edits, edits_schema
 from agents.teacher import LLMTeacher
-from models.gateway import Gateway, RetryPolicy
+from models.export import anthropic_line, openai_line
+from models.gateway import CallRequest, Gateway, RetryPolicy, call_key
+from models.ledger import read_rows
+from models.spec import parse_spec
 from records.config import Decoding, RunConfig
+from records.nouns import Edit
 from tests.agents.addition import problems, words
 from tests.agents.test_material import BATCH
 from tests.agents.test_teacher import LONG
@@ -96,3 +100,69 @@ async def test_a_server_that_refuses_gives_notes_and_no_edits(
             assert "propose: " in teacher.note
         assert server.count == 7
         assert "cut at the token limit: write less" in server.requests[6].prompt
+
+
+def schema_in(request: Request) -> object:
+    """The schema that the provider was held to, None if there was none."""
+    body = request.body
+    if "tools" in body:
+        assert body["tool_choice"] == {"type": "tool", "name": body["tools"][0]["name"]}
+        return body["tools"][0]["input_schema"]
+    form = body.get("response_format")
+    assert form is None or (form["type"] == "json_schema" and form["json_schema"]["strict"] is True)
+    return form["json_schema"]["schema"] if form else None
+
+
+async def proposed(tmp_path: Path, spec: str) -> tuple[tuple[Edit, ...], str]:
+    """Edits that the teacher proposes to a drafted strategy, and its note."""
+    async with Gateway.open(tmp_path / "ledger.sqlite", RunConfig(domain="addition")) as gateway:
+        teacher = make_teacher(gateway, spec)
+        edits = await teacher.propose("The carry.", BATCH, await teacher.draft(), (), 1)
+        return edits, teacher.note
+
+
+async def test_edits_are_held_to_a_schema_which_is_part_of_the_call(
+    spec: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Loopback([LONG, json.dumps(EDITS)]) as server:
+        point_at(server, monkeypatch)
+        edits, note = await proposed(tmp_path, spec)
+    assert [edit.text for edit in edits] == ["Check the carry."] and note == ""
+    assert [schema_in(request) for request in server.requests] == [None, json.loads(edits_schema())]
+    draft, row = sorted(read_rows(tmp_path / "ledger.sqlite"), key=lambda row: row["created"])
+    assert (draft["reply_schema"], row["reply_schema"]) == ("", edits_schema())
+    assert json.loads(row["text"]) == EDITS and row["finish_reason"] == "stop"
+    line = anthropic_line(row)["params"] if spec.startswith("anthropic") else openai_line(row)["body"]
+    assert schema_in(Request("", {}, line)) == json.loads(edits_schema())
+    known = {name: row[name] for name in CallRequest.model_fields if row[name] is not None}
+    request = CallRequest(**{**known, "messages": tuple(row["messages"])})
+    plain = request.model_copy(update={"reply_schema": ""})
+    assert call_key(parse_spec(spec), spec, request) == row["key"] != call_key(parse_spec(spec), spec, plain)
+
+
+async def test_a_model_that_refuses_the_schema_is_asked_without_and_read_with_tolerance(
+    spec: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Loopback([LONG, failing(400), "Here you are:\n```json\n" + json.dumps(EDITS) + "\n```"]) as server:
+        point_at(server, monkeypatch)
+        edits, note = await proposed(tmp_path, spec)
+    assert [edit.text for edit in edits] == ["Check the carry."] and note == ""
+    assert [schema_in(request) is None for request in server.requests] == [True, False, True]
+
+
+async def test_a_cut_list_of_edits_is_no_shorter_list(
+    spec: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A list that was cut may still be read, by a tool's reader above all: it is asked for again."""
+    with Loopback([LONG, Step('{"edits": []}', finish="length"), json.dumps(EDITS)]) as server:
+        point_at(server, monkeypatch)
+        edits, _ = await proposed(tmp_path, spec)
+    assert len(edits) == 1 and "cut at the token limit" in server.requests[2].prompt
+    rows = sorted(read_rows(tmp_path / "ledger.sqlite"), key=lambda row: row["created"])
+    assert [row["finish_reason"] for row in rows] == ["stop", "length", "stop"]
+
+
+async def test_servers_that_imitate_openai_are_not_held_to_it(tmp_path: Path) -> None:
+    with Loopback([LONG, json.dumps(EDITS)]) as server:
+        edits, _ = await proposed(tmp_path, f"vllm:m@{server.openai_url}")
+    assert len(edits) == 1 and [schema_in(request) for request in server.requests] == [None, None]

@@ -139,3 +139,17 @@ def test_written_rows_are_read_back_and_a_repeat_changes_nothing(tmp_path: Path)
     assert json.loads((run.path / "dataset" / "curation.json").read_text())["kept"] == 10
     assert "| **kept** | **10** |" in (run.path / "dataset" / "README.md").read_text()
     assert "EVEN 5, ODD 5" in card and content_hash(STRATEGY) in card
+
+
+def test_rows_name_their_teacher_and_none_of_several_is_preferred() -> None:
+    both = [attempt(i, model=name, id=f"{name}/{i}") for i in range(10) for name in ("first", "second")]
+    late = [item.model_copy(update={"sample": 1, "model": "late", "id": f"late/{item.id}"}) for item in both]
+    judged_both = judged(both) + judged(late)
+    curation = curate(PROBLEMS, late + both, judged_both, **{**DEFAULTS, "arms": ("lora_plain", "lora_strategy")})
+    plain, strategy = curation.rows["lora_plain"], curation.rows["lora_strategy"]
+    assert [row.teacher for row in plain] == [row.teacher for row in strategy]
+    assert {row.teacher for row in plain} == {"first", "second"}
+    assert all(row.attempt_id.startswith(row.teacher) for row in plain)
+    card = dataset_card(curation, run_id="r", domain="sums", teacher="two", strategy_text=STRATEGY)
+    counts = {name: 2 * sum(row.teacher == name for row in plain) for name in ("first", "second")}
+    assert f"Rows by teacher, over all arms: first {counts['first']}, second {counts['second']}." in card

@@ -146,6 +146,17 @@ async def test_a_cut_reply_says_so(provider: str, open_gateway: OpenGateway, mon
     assert (completion.text, completion.finish_reason) == ("the right", "length")
 
 
+async def test_a_reply_that_is_delivered_twice_answers_no_other_question(
+    provider: str, open_gateway: OpenGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Loopback(lambda request: Step(f"reply {request.prompt}", again=True)) as server:
+        asks = [ask(f"{n}", model(server, provider, monkeypatch)) for n in range(40)]
+        async with open_gateway(QUICK, concurrency=4) as gateway:
+            done = await asyncio.gather(*map(gateway.complete, asks))
+        assert server.repeated == []
+    assert [completion.text for completion in done] == [f"reply {n}" for n in range(40)]
+
+
 class Weather:
     """A server that fails every third request in turn with each of the faults that pass at once."""
 

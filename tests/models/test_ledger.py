@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -138,3 +139,16 @@ async def test_newer_and_foreign_files_are_refused_untouched(tmp_path: Path) -> 
         with pytest.raises(LedgerError, match=words):
             list(read_rows(path))
     assert newer.read_bytes() == content
+
+
+async def test_a_reply_is_kept_also_where_its_caller_is_cancelled(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger.sqlite")
+    await ledger.intend(call(1))
+    recording = asyncio.create_task(ledger.record(Completion(key=key(1), text="paid", finish_reason="stop")))
+    await asyncio.sleep(0)
+    recording.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await recording
+    found = await ledger.find(key(1))
+    ledger.close()
+    assert found is not None and found.text == "paid"
