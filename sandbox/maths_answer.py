@@ -12,10 +12,11 @@ from dataclasses import dataclass, replace
 
 from sandbox.maths_grammar import Node, parse_expression
 from sandbox.maths_tokens import Refused, Token, tokenize
-from sandbox.maths_units import SINGLE, Unit, is_known, parse_unit
+from sandbox.maths_units import Unit, is_known, parse_unit
 
 RELATIONS = frozenset({"=", "<", ">", "le", "ge", "ne", "in", "approx", "equiv"})
 _OPEN = ("(", "[", "{", "{set", "lfloor", "lceil")
+_ENDS = (")", "]", "[", "}set", "}")
 _CLOSE = (")", "]", "}", "}set", "rfloor", "rceil")
 
 
@@ -91,12 +92,15 @@ class Reading:
     letters_are_units: bool = False  # 5 m is five metres
 
 
+PLAIN = Reading()
 _WRAP = re.compile(r"\\(?:text|mbox|mathrm|textbf|textit|textrm|mathbf|operatorname)\s*\{([^{}]*)\}")
 _UNIT_TAIL = re.compile(
     r"((?:\s*(?:/|\\cdot|\\,|~|\\ )?\s*\\(?:text|mbox|mathrm|textbf|textrm|operatorname|rm)\s*\{[^{}]*\}"
     r"\s*(?:\^\s*(?:\{-?\d\}|\d))?)+)[\s.]*$"
 )
-_PLAIN_TAIL = re.compile(r"(?<=[\d)}\s.])\s*((?:[A-Za-z]+(?:\^\{?\d\}?)?)(?:(?:\s+|/)[A-Za-z]+(?:\^\{?\d\}?)?)*)[\s.]*$")
+_PLAIN_TAIL = re.compile(
+    r"(?<=[\d)}\s.])\s*((?:[A-Za-z]+(?:\^\{?\d\}?)?)(?:(?:\s+|/)[A-Za-z]+(?:\^\{?\d\}?)?)*)[\s.]*$"
+)
 _PERCENT = re.compile(r"\s*(?:\\?%|(?:\\text\s*\{)?\s*(?:percent(?:age)?|per cent|pct)\.?\s*\}?)[\s.]*$", re.IGNORECASE)
 _CURRENCY = re.compile(r"^\s*(-?)\s*(\\\$|[€£¥]|\\text\s*\{\s*\\?\$\s*\})\s*")
 
@@ -131,7 +135,7 @@ def _is_one_group(text: str) -> bool:
     return False
 
 
-def read_answer(text: str, reading: Reading = Reading()) -> Answer:  # noqa: B008
+def read_answer(text: str, reading: Reading = PLAIN) -> Answer:
     """One typed answer. Raises Refused."""
     text = strip_wrapping(text)
     if not text:
@@ -150,7 +154,7 @@ def read_answer(text: str, reading: Reading = Reading()) -> Answer:  # noqa: B00
 def _joined_digits(text: str, reading: Reading) -> str:
     text = re.sub(r"(?<=\d)(?:\{,\}|,\\!|\\,|\{\\,\}|,\\,)\s*(?=\d{3}(?!\d))", "", text)
     if reading.decimal_comma:
-        text = re.sub(r"^(-?\d+),(\d+)$", r"\1.\2", text)
+        text = re.sub(r"^(-?\d+),(\d{1,2}|\d{4,})$", r"\1.\2", text)
     if re.fullmatch(r"[^()\[\]{}]*", re.sub(r"\\[a-z]+\s*\{[^{}]*\}", "", text)) and reading.thousands:
         text = re.sub(r"(?<![\d.,])(\d{1,3}(?:,\d{3})+)(?![\d,])", lambda m: m[0].replace(",", ""), text)
     return re.sub(r"(?<![\d.,])(\d{1,3}(?: \d{3})+)(?![\d,/]| \d)", lambda m: m[0].replace(" ", ""), text)
@@ -165,7 +169,9 @@ def _split(text: str, reading: Reading) -> Answer:
     flat: list[Answer] = []
     for item in items:  # `1 ± 2, 5` is one list
         flat += item.items if isinstance(item, Items) and item.kind == "list" else [item]
-    return Items("list", _same_name(tuple(flat)), joiner="or" if "or" in joiners else "and" if "and" in joiners else ",")
+    return Items(
+        "list", _same_name(tuple(flat)), joiner="or" if "or" in joiners else "and" if "and" in joiners else ","
+    )
 
 
 def _same_name(items: tuple[Answer, ...]) -> tuple[Answer, ...]:
@@ -256,9 +262,11 @@ def _without_unit(text: str, reading: Reading) -> tuple[str, Unit | None]:
 
 def _is_unit_word(words: str, reading: Reading) -> bool:
     bare = re.sub(r"[\^{}\d]", "", words)
-    if bare in SINGLE or len(bare) == 1 or not is_known(words):
-        return reading.letters_are_units and is_known(words) or (len(bare) > 3 and re.fullmatch(r"[a-z ]+", bare) is not None)
-    return True
+    if len(bare) > 1 and is_known(words):
+        return True
+    if reading.letters_are_units and is_known(words):
+        return True
+    return len(bare) > 3 and re.fullmatch(r"[a-z ]+", bare) is not None  # apples
 
 
 def _from_tokens(tokens: list[Token], text: str) -> Answer:
@@ -362,20 +370,19 @@ def _named_tuple(parts: list[list[Token]], text: str) -> Relation | None:
 
 def _bracketed(tokens: list[Token], text: str) -> Answer | None:
     """A tuple, a set or an interval that takes up all tokens."""
-    first, last = tokens[0], tokens[-1]
-    if not (first.is_("(", "[", "]", "{set", "{") and last.is_(")", "]", "[", "}set", "}")) or len(tokens) < 2:
+    if len(tokens) < 2 or not (tokens[0].is_("(", "[", "]", "{set", "{") and tokens[-1].is_(*_ENDS)):
         return None
-    inner = tokens[1:-1]
+    first, last, inner = tokens[0], tokens[-1], tokens[1:-1]
     if not first.is_("]") and not last.is_("[") and not _balanced(inner):
         return None
     if first.is_("{set"):
         return _set(inner, text)
     parts = _cut(inner, ",", ";")
-    if len(parts) == 1:
-        return None
     if len(parts) == 2 and (first.is_("[", "]") or last.is_("]", "[") or _unbounded(parts)):
         low, high = (parse_expression(part) for part in parts)
         return Span(low, high, first.is_("["), last.is_("]"))
+    if len(parts) == 1:
+        return None
     kind = "tuple" if first.is_("(") else "list"
     return Items(kind, tuple(_from_tokens(part, text) if part else Word("") for part in parts))
 

@@ -63,20 +63,22 @@ def log10(node: Node) -> float | None:
     value = rational(node)
     if value is not None:
         return math.log10(value.numerator) - math.log10(value.denominator) if value > 0 else None
-    if node.kind == "fact":
-        inner = log10(node.parts[0])
-        if inner is None:
-            return None
-        return math.inf if inner > 300 else _log_factorial(10.0**inner)
-    if node.kind == "pow":
-        base, exponent = log10(node.parts[0]), log10(node.parts[1])
-        if base is None or exponent is None or base <= 0:
-            return None
-        return math.inf if exponent > 300 else base * 10.0**exponent
-    if node.kind == "mul":
-        left, right = (log10(part) for part in node.parts)
-        return None if left is None or right is None else left + right
-    return None
+    if node.kind not in ("fact", "pow", "mul"):
+        return None
+    sizes = [log10(part) for part in node.parts]
+    known = [size for size in sizes if size is not None]
+    return _log_of(node.kind, known) if len(known) == len(sizes) else None
+
+
+def _log_of(kind: str, sizes: list[float]) -> float | None:
+    if kind == "fact":
+        return math.inf if sizes[0] > 300 else _log_factorial(10.0 ** sizes[0])
+    if kind == "mul":
+        return sum(sizes)
+    base, exponent = sizes
+    if base <= 0:
+        return None
+    return math.inf if exponent > 300 else base * 10.0**exponent
 
 
 def _log_factorial(n: float) -> float:

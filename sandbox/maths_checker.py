@@ -26,6 +26,7 @@ import weakref
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, NamedTuple, Self
@@ -90,10 +91,8 @@ class _Worker:
 
     def kill(self) -> None:
         """End the process at once."""
-        try:
+        with suppress(ProcessLookupError):  # it has ended by itself
             signal.pidfd_send_signal(self._handle, signal.SIGKILL)
-        except ProcessLookupError:
-            pass  # it has ended by itself
         self.forget()
 
     def forget(self) -> None:
@@ -226,7 +225,7 @@ class MathChecker:
 
     def check_all(self, pairs: Iterable[Sequence[str | None]]) -> Iterator[MathVerdict]:
         """Verdicts of (gold, answer) or (gold, answer, contract), in order, all workers busy."""
-        return self._executor().map(lambda pair: self.check(*pair), pairs)  # type: ignore[arg-type]
+        return self._executor().map(lambda pair: self.check(*pair), pairs)
 
     async def judge(self, gold: str, answer: str, contract: str | None = None) -> MathVerdict:
         """`check` for asyncio."""
@@ -250,25 +249,21 @@ class MathChecker:
 
     def _ask(self, job: dict[str, Any]) -> dict[str, Any]:
         """The answer of a worker, or an error; the slot is given back in any case."""
-        worker = self._slots.get()
+        worker, kept = self._slots.get(), None
         try:
             worker = worker or self._forked()
             found = worker.ask(job, self._deadline)
+            if not found.pop("spoilt", False) and worker.jobs < self._jobs:
+                kept = worker
         except TimeoutError:
-            worker = _killed(worker)
-            return {"verdict": "error", "reason": f"not decided within {self._deadline:g} s"}
+            found = {"verdict": "error", "reason": f"not decided within {self._deadline:g} s"}
         except WorkerLost as lost:
-            worker = _killed(worker)
-            return {"verdict": "error", "reason": f"the worker was lost: {lost}"}
-        except BaseException:
-            worker = _killed(worker)
-            raise
-        else:
-            if found.pop("spoilt", False) or worker.jobs >= self._jobs:
-                worker = _killed(worker)
-            return found
+            found = {"verdict": "error", "reason": f"the worker was lost: {lost}"}
         finally:
-            self._slots.put(worker)
+            if worker is not None and kept is None:
+                worker.kill()
+            self._slots.put(kept)
+        return found
 
     def _forked(self) -> _Worker:
         """A fresh worker, from a fresh parent if that has ended. Raises SandboxError, WorkerLost."""
@@ -285,7 +280,9 @@ class MathChecker:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def close(self) -> None:
@@ -307,11 +304,6 @@ class MathChecker:
         if self._nursery is not None:
             self._nursery.forget()
         self._reset()
-
-
-def _killed(worker: _Worker | None) -> None:
-    if worker is not None:
-        worker.kill()
 
 
 def _leave_workers() -> None:

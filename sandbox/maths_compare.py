@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import NamedTuple
 
 import sympy as sp
@@ -20,7 +21,7 @@ from sandbox.maths_grammar import Node, number
 from sandbox.maths_relations import chain_value, is_name, region, same_relation, value_of
 from sandbox.maths_tokens import Refused, TooLarge
 from sandbox.maths_units import Unit
-from sandbox.maths_values import same_value
+from sandbox.maths_values import same_expression, same_value
 
 _HUGE = 2000.0  # log10 from which a number is larger than any that is worked out
 
@@ -152,7 +153,7 @@ def _answer_relation(gold: Answer, answer: Relation, contract: Contract) -> Find
 
 
 def _regions(gold: Answer, answer: Answer) -> Finding:
-    if isinstance(gold, Items) and gold.kind == "tuple" and not isinstance(answer, (Span, Relation)):
+    if isinstance(gold, Items) and gold.kind == "tuple" and isinstance(answer, Region):
         return Finding(False, "a tuple is wanted")
     symbolic = _symbolic_spans(gold, answer)
     if symbolic is not None:
@@ -186,6 +187,8 @@ def _lists(sides: _Sides) -> Finding:
     if not isinstance(gold, Items) or not isinstance(answer, Items):
         return _single_and_list(gold, answer, sides.contract)
     kinds = (gold.kind, answer.kind)
+    if "tuple" in kinds and (_inequalities(gold) or _inequalities(answer)):
+        return _regions(gold, answer)
     if "tuple" in kinds and "set" in kinds:
         return Finding(False, "a tuple is no set")
     relations = [any(isinstance(item, Relation) for item in side.items) for side in (gold, answer)]
@@ -248,6 +251,8 @@ def _quantities(gold: Answer, answer: Answer, contract: Contract) -> Finding:
 
 
 def _with_units(gold: Quantity, answer: Quantity, contract: Contract) -> Finding:
+    if gold.percent != answer.percent and (gold.unit or answer.unit):
+        return Finding(False, "per cent against a unit")
     if gold.unit is None or answer.unit is None:
         return _with_percent(gold, answer, contract)
     factors = _conversion(gold.unit, answer.unit)
@@ -257,13 +262,13 @@ def _with_units(gold: Quantity, answer: Quantity, contract: Contract) -> Finding
     if gold.unit.factor == answer.unit.factor:
         left, right = gold.node, answer.node
     found = _numbers(left, right, contract)
-    if found.equal and (gold.unit.label or answer.unit.label) and not (gold.unit.dimensions and answer.unit.dimensions):
-        if gold.unit.label != answer.unit.label:
-            return Finding(None, f"the units '{gold.unit.label}' and '{answer.unit.label}' are not known")
+    known = gold.unit.dimensions and answer.unit.dimensions
+    if found.equal and not known and gold.unit.label != answer.unit.label:
+        return Finding(None, f"the units '{gold.unit.label}' and '{answer.unit.label}' are not known")
     return found
 
 
-def _conversion(gold: Unit, answer: Unit) -> tuple[object, object] | None:
+def _conversion(gold: Unit, answer: Unit) -> tuple[int | Fraction, int | Fraction] | None:
     if gold.dimensions and answer.dimensions and gold.dimensions != answer.dimensions:
         return None
     if gold.dimensions and answer.dimensions:
@@ -311,14 +316,7 @@ def _differ_by_constant_name(gold: Node, answer: Node) -> bool:
         return False
     if sp.diff(left, first) != 1 or sp.diff(right, second) != 1:
         return False
-    return bool(same_value_of(left, right.subs(second, first)))
-
-
-def same_value_of(left: sp.Basic, right: sp.Basic) -> bool | None:
-    """Shorthand for expressions that are built already."""
-    from sandbox.maths_values import same_expression
-
-    return same_expression(left, right)
+    return bool(same_expression(left, right.subs(second, first)))
 
 
 def _far_apart(gold: Node, answer: Node, error: TooLarge) -> Finding:

@@ -16,7 +16,7 @@ from typing import Any
 from sandbox.maths_tokens import FUNCTIONS, GREEK, Refused, Token
 
 APPLIED = frozenset("fghFGHPQWpq")
-_STOPS = (")", "]", "}", "}set", "rfloor", "rceil", ",", ";", "&")
+_PAIRS = {"(": ")", "[": "]", "{": "}"}
 
 
 @dataclass(frozen=True)
@@ -178,14 +178,21 @@ class _Reader:
         return self.special(token.value)
 
     def special(self, name: str) -> Node:
-        if name in ("(", "[", "{"):
-            return self.closed_by({"(": ")", "[": "]", "{": "}"}[name])
+        if name in _PAIRS:
+            return self.closed_by(_PAIRS[name])
+        if name in ("pi", "infty"):
+            return Node("const", value="pi" if name == "pi" else "oo")
+        if name in FUNCTIONS:
+            return self.function(name)
+        if name in GREEK:
+            return self.symbol(name)
+        if name in ("angle", "triangle"):
+            return self.points(name)
+        return self.composed(name)
+
+    def composed(self, name: str) -> Node:
         if name in ("|", "vert"):
-            self.bars += 1
-            node = self.sum()
-            self.expect("|", "vert")
-            self.bars -= 1
-            return Node("abs", (node,))
+            return self.absolute()
         if name in ("lfloor", "lceil"):
             return Node("call", (self.closed_by("r" + name[1:]),), "floor" if name == "lfloor" else "ceiling")
         if name in ("frac", "binom"):
@@ -196,15 +203,14 @@ class _Reader:
             return Node("root", (self.argument(), index))
         if name == "overline":
             return self.named_bar()
-        if name == "pi":
-            return Node("const", value="pi")
-        if name == "infty":
-            return Node("const", value="oo")
-        if name in FUNCTIONS:
-            return self.function(name)
-        if name in GREEK:
-            return self.symbol(name)
         raise Refused(f"'{name}' is no value")
+
+    def absolute(self) -> Node:
+        self.bars += 1
+        node = self.sum()
+        self.expect("|", "vert")
+        self.bars -= 1
+        return Node("abs", (node,))
 
     def numeral(self, token: Token) -> Node:
         text = token.value
@@ -301,6 +307,12 @@ class _Reader:
         while self.left and not self.take("}"):
             name += self.tokens.pop().value
         return Node("sym", value=f"bar{name}")
+
+    def points(self, name: str) -> Node:
+        """`\\angle ABC` is a name."""
+        while self.left and self.peek.kind == "letter":
+            name += self.tokens.pop().value
+        return Node("sym", value=name)
 
     def function(self, name: str) -> Node:
         base = None

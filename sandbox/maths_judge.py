@@ -33,13 +33,18 @@ def judge_pair(gold: str, answer: str, contract: Contract) -> tuple[str, str]:
     try:
         golds, answers = candidates(gold), candidates(answer)
     except Ambiguous as problem:
-        return "unknown", str(problem)
+        return "unknown", _printable(str(problem))
     if not golds or not plain(gold).strip():
         return "unknown", "the gold answer is empty"
     if not answers or not answer.strip():
         return "unknown", "the answer is empty"
     finding = _best(golds, answers, contract)
-    return {True: "equal", False: "different", None: "unknown"}[finding.equal], finding.reason
+    return {True: "equal", False: "different", None: "unknown"}[finding.equal], _printable(finding.reason)
+
+
+def _printable(text: str) -> str:
+    """A reason quotes a model, and may be shown at a terminal."""
+    return "".join(char if char.isprintable() else "?" for char in text)
 
 
 def _best(golds: list[Found], answers: list[Found], contract: Contract) -> Finding:
@@ -161,5 +166,3 @@ def _readings(text: str, contract: Contract) -> Iterator[Answer]:
             yield answer
     if not seen and problem is not None:
         raise problem
-
-

@@ -57,5 +57,7 @@ def _risk(text: str) -> str:
 def _parsed(text: str) -> object | None:
     from math_verify import LatexExtractionConfig, parse
 
-    found = parse(f"${text}$", extraction_config=[LatexExtractionConfig()], fallback_mode="no_fallback", parsing_timeout=None)
+    found = parse(
+        f"${text}$", extraction_config=[LatexExtractionConfig()], fallback_mode="no_fallback", parsing_timeout=None
+    )
     return found[0] if found else None

@@ -99,7 +99,11 @@ def _multiple(left: sp.Basic, right: sp.Basic) -> sp.Basic | None:
         point = {name: sp.Rational(number + 2 * index, 13 + index) for index, name in enumerate(names)}
         bottom, top = left.subs(point), right.subs(point)
         if bottom.is_number and top.is_number and bottom.evalf(20) and top.evalf(20):
-            constant = sp.nsimplify(sp.Mul(top, sp.Pow(bottom, -1))) if top.is_Rational and bottom.is_Rational else top / bottom
+            constant = (
+                sp.nsimplify(sp.Mul(top, sp.Pow(bottom, -1)))
+                if top.is_Rational and bottom.is_Rational
+                else top / bottom
+            )
             if not constant.is_real:
                 return None
             return constant if same_expression(sp.Mul(constant, left), right) else None
@@ -111,9 +115,7 @@ def _same_chain(gold: Relation, answer: Relation) -> bool | None:
         (answer.parts, answer.signs),
         (answer.parts[::-1], tuple(_FLIP.get(sign, "") for sign in reversed(answer.signs))),
     ):
-        if signs == gold.signs and all(
-            same_value(g, a) for g, a in zip(gold.parts, parts, strict=True)
-        ):
+        if signs == gold.signs and all(same_value(g, a) for g, a in zip(gold.parts, parts, strict=True)):
             return True
     return _same_as_regions(gold, answer)
 
@@ -222,9 +224,10 @@ def _solved(left: Node, sign: str, right: Node) -> sp.Set:
     """Linear and quadratic inequalities in one name, solved exactly."""
     difference = sp.expand(sp.Add(build(left), sp.Mul(-1, build(right))))
     names = list(difference.free_symbols)
-    if len(names) != 1 or sign not in (*_ORDER, "ne", "=") or not difference.is_polynomial(*names):
+    polynomial = difference.replace(sp.Abs, lambda inner: inner)
+    if len(names) != 1 or sign not in (*_ORDER, "ne", "=") or not polynomial.is_polynomial(*names):
         raise Refused("a relation that is not solved here")
-    if sp.degree(difference, names[0]) > 2:
+    if sp.degree(polynomial, names[0]) > 2:
         raise Refused("a relation of a degree above 2")
     makers = {"<": sp.Lt, ">": sp.Gt, "le": sp.Le, "ge": sp.Ge, "ne": sp.Ne, "=": sp.Eq}
     real = sp.Symbol("t", real=True)

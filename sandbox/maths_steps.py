@@ -60,7 +60,18 @@ def _chains(line: str) -> list[str]:
     whole = re.sub(r"^\s*(?:(?:step\s*)?\d+[.)]|[-*•])\s+|^\s*[A-Za-z ]{3,}:\s*|[.,;]\s*$", "", text).strip()
     if "=" in whole and not re.search(r"[A-Za-z]{3,}", re.sub(r"\\[a-z]+", "", whole)):
         return [whole]
-    return [match[0].strip(" .,") for match in _PLAIN_CHAIN.finditer(text)]
+    return [match[0].strip(" .,") for match in _PLAIN_CHAIN.finditer(text) if not _is_torn(text, match)]
+
+
+def _is_torn(text: str, match: re.Match[str]) -> bool:
+    """The left side goes on in words before it (`the price - 25 = 75`), or is a single number."""
+    left = match[0].partition("=")[0]
+    before = text[: match.start()].rstrip()[-1:]
+    return (
+        not re.search(r"\d\D*[-+*/^]|\\", left)
+        or (left.lstrip()[0] in "-+*/" and before != "")
+        or (before != "" and before in "-+*/^=")
+    )
 
 
 def _holds(text: str) -> bool | None:
@@ -100,7 +111,7 @@ def _is_rounded(right: Node, value: Fraction) -> bool:
     if right.kind != "num" or not right.parts or "." not in right.parts[0]:
         return False
     places = len(right.parts[0].partition(".")[2])
-    return abs(value - right.value) * 2 * 10**places <= 1
+    return abs(value - right.value) * 2 * 10**places <= 1 + 10 ** max(0, places - 9)  # binary noise in long decimals
 
 
 def _has_decimals(node: Node) -> bool:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
+from itertools import pairwise
 
 MAX_TEXT = 200_000  # characters of a reply; of a longer one the end is read
 
@@ -110,7 +111,7 @@ def boxed_answer(text: str) -> str | None:
     if not found:
         return None
     groups = [[found[0]]]
-    for before, box in zip(found, found[1:], strict=False):
+    for before, box in pairwise(found):
         joined = not _GAP.sub("", text[before[1] : box[0]]).strip(" }")
         groups[-1].append(box) if joined else groups.append([box])
     answers = [", ".join(dict.fromkeys(content.strip() for _, _, content in group)) for group in groups]

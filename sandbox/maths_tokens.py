@@ -14,18 +14,21 @@ MAX_CHARS = 2_000
 MAX_DEPTH = 40
 MAX_DIGITS = 1_000
 
-FUNCTIONS = frozenset(
-    "sin cos tan cot sec csc arcsin arccos arctan arccot arcsec arccsc sinh cosh tanh ln log exp lg".split()
-)
-GREEK = frozenset(
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+FUNCTIONS = _words("sin cos tan cot sec csc arcsin arccos arctan arccot arcsec arccsc sinh cosh tanh ln log exp lg")
+GREEK = _words(
     "alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta iota kappa lambda mu nu xi rho sigma tau "
-    "upsilon phi varphi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Phi Psi Omega ell hbar".split()
+    "upsilon phi varphi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Phi Psi Omega ell hbar"
 )
-STRUCTURE = frozenset(
+STRUCTURE = _words(
     "frac sqrt binom left right cdot times div pm mp pi infty le leq ge geq ne neq lt gt in cup cap setminus emptyset "
     "varnothing approx circ degree mathbb lfloor rfloor lceil rceil lvert rvert vert mid ldots dots cdots prime to "
     "implies equiv sim simeq notin angle triangle sum int prod lim iff Rightarrow Leftrightarrow land lor wedge vee "
-    "overline bar repeat imath not backslash".split()
+    "overline bar repeat imath not backslash"
 )
 _SAME = {
     "dfrac": "frac", "tfrac": "frac", "cfrac": "frac", "leqslant": "le", "geqslant": "ge", "leq": "le", "geq": "ge",
@@ -33,18 +36,19 @@ _SAME = {
     "cdots": "ldots", "dotsc": "ldots", "lvert": "vert", "rvert": "vert", "lt": "<", "gt": ">", "ast": "*",
     "lbrace": "{set", "rbrace": "}set", "mid": "vert", "bar": "overline", "imath": "i", "land": "and", "wedge": "and",
     "lor": "or", "vee": "or", "lbrack": "[", "rbrack": "]", "sim": "approx", "simeq": "approx", "colon": ":",
-    "bullet": "cdot", "backslash": "setminus", "lg": "lg",
+    "bullet": "cdot", "backslash": "setminus", "{": "{set", "}": "}set", "|": "vert",
 }  # fmt: skip
-_IGNORED = frozenset(
+_IGNORED = _words(
     "displaystyle textstyle scriptstyle limits nolimits big Big bigg Bigg bigl bigr Bigl Bigr biggl biggr Biggl Biggr "
     "quad qquad left right thinspace ; , ! : > space hspace phantom boxed ensuremath mathstrut middle hfill "
-    "therefore".split()
+    "therefore"
 )
-_TEXT = frozenset("text mbox mathrm textbf textit textrm mathbf rm bf it mathit mathsf texttt hbox operatorname".split())
-_ENVIRONMENTS = frozenset("matrix pmatrix bmatrix vmatrix Bmatrix smallmatrix array".split())
+_SIGNS = frozenset("%$#&_<>*[]:")
+_TEXT = _words("text mbox mathrm textbf textit textrm mathbf rm bf it mathit mathsf texttt hbox operatorname")
+_ENVIRONMENTS = _words("matrix pmatrix bmatrix vmatrix Bmatrix smallmatrix array")
 _TOKEN = re.compile(
     r"(?P<space>(?:\s|~|\\ )+)"
-    r"|(?P<number>\d+(?:\.\d+)?|\.\d+)"
+    r"|(?P<number>(?:\d+(?:\.\d+)?|\.\d+)(?:[eE][+-]?\d{1,3}(?![\d.A-Za-z]))?)"
     r"|\\begin\s*\{(?P<begin>\w+)\*?\}(?:\[\w*\]|\{[clr|]*\})?"
     r"|\\end\s*\{(?P<end>\w+)\*?\}"
     r"|(?P<row>\\\\(?:\[[^\]]*\])?)"
@@ -83,7 +87,7 @@ def tokenize(text: str) -> list[Token]:
     """Tokens of an answer. Raises Refused."""
     if len(text) > MAX_CHARS:
         raise Refused(f"the answer has {len(text)} characters; at most {MAX_CHARS} are read")
-    if re.search(r"\d{%d}" % (MAX_DIGITS + 1), text):
+    if re.search(rf"\d{{{MAX_DIGITS + 1}}}", text):
         raise TooLarge(f"a number has more than {MAX_DIGITS} digits", float(MAX_DIGITS))
     tokens: list[Token] = []
     position, gap = 0, False
@@ -111,37 +115,39 @@ def tokenize(text: str) -> list[Token]:
 
 def _command(name: str, text: str, position: int, tokens: list[Token], gap: bool) -> tuple[int, bool]:
     """Read a command, and the argument of one that holds text; returns position and whether a gap follows."""
+    if name in ("hspace", "phantom"):
+        return _group_end(text, position)[0], True
     if name in _IGNORED:
-        if name in ("hspace", "phantom"):
-            return _group_end(text, position)[0], True
         return position, gap or name in ("quad", "qquad", "space", ";", ":")
-    if name in _TEXT:
+    if name in _TEXT or name == "mathbb":
         end, content = _group_end(text, position)
-        if name in ("mathrm", "mathbf", "rm", "mathit", "operatorname", "bf", "it") and content in FUNCTIONS:
-            tokens.append(Token("command", content, gap))
-        elif re.fullmatch(r"[\d\s.,+\-]*", content) or (name.startswith("math") and len(content) == 1):
-            tokens += tokenize(content)
-        else:
-            tokens.append(Token("text", re.sub(r"[\\${}]", "", content).strip(), gap))
+        tokens += _text_tokens(name, content, gap)
         return end, False
-    if name == "mathbb":
-        end, content = _group_end(text, position)
-        tokens.append(Token("text", f"mathbb{content.strip()}", gap))
-        return end, False
-    name = _SAME.get(name, {"{": "{set", "}": "}set", "|": "vert", " ": " "}.get(name, name))
-    if name in ("%", "$", "#", "&", "_"):
-        tokens.append(Token("sign", name, gap))
-    elif name in ("<", ">", "*", "[", "]", ":"):
-        tokens.append(Token("sign", name, gap))
-    elif name == "i":
-        tokens.append(Token("letter", "i", gap))
-    elif name in ("and", "or"):
-        tokens.append(Token("text", name, gap))
-    elif name in FUNCTIONS | GREEK | STRUCTURE or name in ("{set", "}set"):
-        tokens.append(Token("command", name, gap))
-    else:
-        raise Refused(f"the command \\{_shown(name)} is not read")
+    tokens.append(_command_token(_SAME.get(name, name), gap))
     return position, False
+
+
+def _text_tokens(name: str, content: str, gap: bool) -> list[Token]:
+    """What stands in `\\text{…}`: a function's name, a number, or words."""
+    if name == "mathbb":
+        return [Token("text", f"mathbb{content.strip()}", gap)]
+    if name not in ("text", "mbox", "hbox") and content in FUNCTIONS:
+        return [Token("command", content, gap)]
+    if re.fullmatch(r"[\d\s.,+\-]*", content) or (name.startswith("math") and len(content) == 1):
+        return tokenize(content)
+    return [Token("text", re.sub(r"[\\${}]", "", content).strip(), gap)]
+
+
+def _command_token(name: str, gap: bool) -> Token:
+    if name in _SIGNS:
+        return Token("sign", name, gap)
+    if name == "i":
+        return Token("letter", "i", gap)
+    if name in ("and", "or"):
+        return Token("text", name, gap)
+    if name in FUNCTIONS | GREEK | STRUCTURE or name in ("{set", "}set"):
+        return Token("command", name, gap)
+    raise Refused(f"the command \\{_shown(name)} is not read")
 
 
 def _group_end(text: str, position: int) -> tuple[int, str]:

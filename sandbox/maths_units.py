@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 F = Fraction
+ONE = F(1)
 _BASE: dict[str, tuple[str, Fraction]] = {}
 
 
@@ -37,7 +38,6 @@ _ALIASES = {
     "decimeter": "dm", "decimetre": "dm", "$": "dollar", "€": "euro", "£": "pound_sterling", "¢": "cent",
     "lbs": "lb", "hrs": "hour", "mins": "minute", "secs": "s", "eur": "euro",
 }  # fmt: skip
-SINGLE = frozenset("mgshlL")  # letters that are units only beside another unit
 _PLAIN_WORD = re.compile(r"[A-Za-z$€£¢]+")
 
 
@@ -46,7 +46,7 @@ class Unit:
     """`dimensions` maps to powers; () with a `label` is a word that is not known."""
 
     dimensions: tuple[tuple[str, int], ...]
-    factor: Fraction = F(1)
+    factor: Fraction = ONE
     label: str = ""
 
 

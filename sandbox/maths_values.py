@@ -115,7 +115,9 @@ def _agree(first: sp.Basic, second: sp.Basic, digits: int) -> bool | None:
 
 
 def _is_finite(value: sp.Basic) -> bool:
-    return bool(value.is_number and value.is_finite and all(part.is_Float or part.is_Rational for part in value.as_real_imag()))
+    return bool(
+        value.is_number and value.is_finite and all(part.is_Float or part.is_Rational for part in value.as_real_imag())
+    )
 
 
 def _same_function(first: sp.Basic, second: sp.Basic, names: list[sp.Symbol]) -> bool | None:
