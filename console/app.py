@@ -105,6 +105,9 @@ def transfer(
     profile: Annotated[str | None, typer.Option(help="quick or full.")] = None,
     problems: Annotated[str | None, typer.Option(help="JSONL file or data set name.")] = None,
     approve: Annotated[str | None, typer.Option(help="ask, gate, always or never.")] = None,
+    require_sound_steps: Annotated[
+        bool | None, typer.Option("--require-sound-steps", help="Train on no solution with a wrong step.")
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of problems, order and training.")] = None,
     run: Annotated[str | None, typer.Option(help="Name of the run; an unfinished one goes on.")] = None,
     budget: BudgetOption = None,
@@ -134,7 +137,8 @@ def transfer(
         get_domain(domain)
         flags = dict(
             domain=domain, teacher=teacher, student=student, validators=validator, profile=profile,
-            problems=problems, approve=approve, seed=seed, serve=serve, **_money_flags(budget, prices),
+            problems=problems, approve=approve, seed=seed, serve=serve, require_sound_steps=require_sound_steps,
+            **_money_flags(budget, prices),
         )  # fmt: skip
         config = build_config(flags, set_ or [])
         directory = _new_or_same(config, runs, run)

@@ -21,6 +21,7 @@ from graphs.strategies import load_strategy
 from graphs.trainer_job import adapter_directory, train
 from graphs.usage import usage_rows
 from models.spec import parse_spec
+from records.config import RunConfig
 from records.nouns import Problem, Strategy, Verdict
 
 NEEDS_STRATEGY = ("base+strategy", "lora_strategy", "lora_distilled")
@@ -89,10 +90,17 @@ async def _solve_train(context: RunContext, strategy: Strategy | None) -> list[G
             for problem in pending
         ]
         graded = await attempt_all(context, f"Curation, {label} (try {sample + 1})", jobs)
-        solved += [item for item in graded if item.judgement.outcome == "pass"]
+        kept = [item for item in graded if _is_example(item, context.config)]
+        solved += kept
         context.events.info(share_passed(graded))
-        pending = [item.problem for item in graded if item.judgement.outcome != "pass"]
+        solved_ids = {item.problem.id for item in kept}
+        pending = [item.problem for item in graded if item.problem.id not in solved_ids]
     return solved
+
+
+def _is_example(item: Graded, config: RunConfig) -> bool:
+    """Passed, and with sound steps where these are required."""
+    return item.judgement.outcome == "pass" and (item.judgement.sound or not config.require_sound_steps)
 
 
 def _held_out(context: RunContext) -> list[Problem]:

@@ -7,7 +7,6 @@ equal and different may label training data; unknown (not readable, ambiguous, n
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 from sandbox.maths_answer import Answer, Items, Quantity, Reading, Span, Word, read_answer, strip_wrapping
 from sandbox.maths_compare import Finding, compare, plain_words
@@ -16,6 +15,7 @@ from sandbox.maths_opinion import second_opinion
 from sandbox.maths_text import MAX_TEXT, Ambiguous, Found, candidates, plain
 from sandbox.maths_tokens import MAX_CHARS, Refused
 
+UNREAD = "not read: "  # starts the reason where the answer, not the gold answer, could not be read
 _LETTER = re.compile(r"\(?\s*([A-Za-z])\s*\)?\s*\.?")
 _LETTER_FIRST = re.compile(r"\(?\s*([A-Z])\s*[).:]")
 _CODE = re.compile(r"__\w+__|\bimport\s+\w|\b(?:eval|exec|os\.\w+|open|system|lambda)\s*[(:\"]|;\s*\w+\s*\(")
@@ -26,6 +26,10 @@ _READINGS = (
     Reading(thousands=False),
     Reading(decimal_comma=True),
 )
+
+
+class GoldRefused(Refused):
+    """The gold answer could not be read."""
 
 
 def judge_pair(gold: str, answer: str, contract: Contract) -> tuple[str, str]:
@@ -55,7 +59,7 @@ def _best(golds: list[Found], answers: list[Found], contract: Contract) -> Findi
             try:
                 return _compare_texts(gold.text, answer.text, contract)
             except Refused as refused:
-                unreadable = Finding(None, str(refused))
+                unreadable = Finding(None, f"{UNREAD if not isinstance(refused, GoldRefused) else ''}{refused}")
                 if _too_long(answer.text, gold.text):
                     return Finding(False, f"a number of {len(answer.text)} digits")
     if all(_CODE.search(answer.text) for answer in answers):
@@ -108,24 +112,25 @@ def _choice(gold: str, answer: str, contract: Contract) -> Finding | None:
 
 def _compare_readings(gold: str, answer: str, contract: Contract) -> Finding:
     """The plain readings first; another reading of either side counts only if it makes them equal."""
+    golds, answers = _readings(gold), _readings(answer)
+    if isinstance(golds, Refused):
+        raise GoldRefused(f"the gold answer: {golds}")
+    if isinstance(answers, Refused):
+        raise answers
     first: Finding | None = None
-    refused: Refused | None = None
-    pairs = [(a, b) for a in _readings(gold, contract) for b in _readings(answer, contract)]
-    for left, right in pairs:
+    refused = Refused("nothing that could be compared")
+    for left, right in ((a, b) for a in golds for b in answers):
         try:
             finding = _checked(left, right, gold, answer, contract)
         except Refused as problem:
-            refused = refused or problem
+            refused = problem
             continue
         if finding.equal:
             return finding
         first = first or finding
-    if first is not None:
-        return first
-    if not pairs:
-        for text in (gold, answer):
-            read_answer(text)
-    raise refused or Refused("nothing that could be read")
+    if first is None:
+        raise refused
+    return first
 
 
 def _checked(left: Answer, right: Answer, gold: str, answer: str, contract: Contract) -> Finding:
@@ -152,17 +157,16 @@ def _as_contract(answer: Answer, contract: Contract) -> Answer:
     return answer
 
 
-def _readings(text: str, contract: Contract) -> Iterator[Answer]:
+def _readings(text: str) -> list[Answer] | Refused:
+    """The different readings of a text, or why there is none."""
     seen: list[Answer] = []
-    problem: Refused | None = None
-    for reading in _READINGS:
+    problem = Refused("nothing that could be read")
+    for reading in reversed(_READINGS):
         try:
             answer = read_answer(text, reading)
         except Refused as refused:
-            problem = problem or refused
+            problem = refused
             continue
         if answer not in seen:
-            seen.append(answer)
-            yield answer
-    if not seen and problem is not None:
-        raise problem
+            seen.insert(0, answer)
+    return seen or problem

@@ -134,6 +134,12 @@ def marked_answer(text: str) -> str | None:
     return None
 
 
+def final_answer(reply: str) -> str | None:
+    """The boxed or marked answer of a reply; None where it has neither. Raises Ambiguous."""
+    text = plain(reply[-MAX_TEXT:])
+    return boxed_answer(text) or marked_answer(text)
+
+
 def _line(text: str) -> str:
     lines = [line for line in text.split("\n") if line.strip()]
     if not lines:

@@ -9,7 +9,6 @@ import sympy as sp
 
 from domains.mathematics_families.base import (
     Draft,
-    bracket,
     draft,
     family,
     gather,
@@ -29,7 +28,7 @@ def linear_equation(rng: Random) -> Draft:
     a, b, root = rng.randint(2, 9), rng.randint(-12, 12) or 5, rng.randint(-9, 12)
     c = a * root + b
     (gold,) = sp.solve(a * x + b - c, x)
-    steps = [f"{a}x = {c} - {bracket(b)} = {c - b}", f"x = {c - b} / {a} = {root}"]
+    steps = [f"{a}x = {c} {signed(-b)} = {c - b}", f"x = {c - b} / {a} = {root}"]
     return draft(f"Solve {a}x {signed(b)} = {c} for x.", steps, gold, (a, b, c))
 
 

@@ -70,7 +70,8 @@ def gather(module: dict[str, Any]) -> tuple[Family, ...]:
 def draft(question: str, steps: Sequence[str], gold: Any, params: Iterable[JsonValue]) -> Draft:
     """A problem whose answer is a number or an expression of SymPy."""
     value = sp.sympify(gold) if isinstance(gold, int) else gold
-    wrong = [value + 1, value - 1, value * 2, -value, value + 2]
+    step = x if sp.Symbol("C") in value.free_symbols else 1  # a constant of integration swallows numbers
+    wrong = [value + step, value - step, value * 2, -value, value + 2 * step]
     return Draft(
         question,
         tuple(steps),
@@ -99,7 +100,9 @@ def several(
     )
 
 
-def relation(question: str, steps: Sequence[str], gold: str, wrong: Sequence[str], params: Iterable[JsonValue]) -> Draft:
+def relation(
+    question: str, steps: Sequence[str], gold: str, wrong: Sequence[str], params: Iterable[JsonValue]
+) -> Draft:
     """A problem whose answer is an inequality."""
     return Draft(question, tuple(steps), gold, gold, "interval", tuple(params), tuple(wrong))
 

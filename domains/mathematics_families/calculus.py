@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from random import Random
 
@@ -47,7 +48,8 @@ def antiderivative(rng: Random) -> Draft:
     f = a * x**n + b
     steps = [f"{n} + 1 = {n + 1}", f"{a} / {n + 1} = {k}"]
     question = f"Find the antiderivative of {show(f)}, with the constant C."
-    return draft(question, steps, sp.integrate(f, x) + C, (n, k, b))
+    found = draft(question, steps, sp.integrate(f, x) + C, (n, k, b))
+    return replace(found, answer=f"{term(k, f'x^{n + 1}')} + {b}x + C")
 
 
 @calculus("medium")
@@ -97,7 +99,9 @@ def velocity(rng: Random) -> Draft:
     gold = sp.diff(a * s**3 + b * s, s).subs(s, t)
     cube = 3 * a * t * t
     steps = [f"3 * {a} = {3 * a}", f"{3 * a} * {t}^2 = {cube}", f"{cube} + {b} = {cube + b}"]
-    question = f"A point is at {term(a, 't^3')} + {term(b, 't')} metres after t seconds. How fast is it after {t} seconds?"
+    question = (
+        f"A point is at {term(a, 't^3')} + {term(b, 't')} metres after t seconds. How fast is it after {t} seconds?"
+    )
     return draft(question, steps, gold, (a, b, t))
 
 
@@ -117,15 +121,17 @@ def chain_rule(rng: Random) -> Draft:
     a, b, n = rng.randint(2, 6), rng.randint(1, 9), rng.randint(2, 4)
     f = (a * x + b) ** n
     gold = sp.diff(f, x).subs(x, 0)
-    steps = [f"{n} * {a} = {n * a}", f"{b}^{n - 1} = {b ** (n - 1)}", f"{n * a} * {b ** (n - 1)} = {n * a * b ** (n - 1)}"]
+    steps = [
+        f"{n} * {a} = {n * a}",
+        f"{b}^{n - 1} = {b ** (n - 1)}",
+        f"{n * a} * {b ** (n - 1)} = {n * a * b ** (n - 1)}",
+    ]
     return draft(f"Let f(x) = ({a}x + {b})^{n}. What is f'(0)?", steps, gold, (a, b, n))
 
 
 @calculus("hard", ood=True)
 def area_between(rng: Random) -> Draft:
-    k = 6 * rng.randint(1, 2)
-    m = rng.randint(1, 5)
-    size = k * m
+    size = 6 * rng.randint(1, 40)
     gold = sp.integrate(size * x - size * x**2, (x, 0, 1))
     steps = [f"{size}/2 - {size}/3 = {size // 2} - {size // 3} = {size // 6}"]
     question = f"What is the area between y = {size}x and y = {size}x^2 from x = 0 to x = 1?"

@@ -62,7 +62,12 @@ def divisor_sum(rng: Random) -> Draft:
     i = rng.randint(1, 3)
     n, first = p**i * q, (p ** (i + 1) - 1) // (p - 1)
     terms = " + ".join(str(p**k) for k in range(i + 1))
-    steps = [f"{n} = {p}^{i} * {q}", f"{terms} = {first}", f"1 + {q} = {q + 1}", f"{first} * {q + 1} = {first * (q + 1)}"]
+    steps = [
+        f"{n} = {p}^{i} * {q}",
+        f"{terms} = {first}",
+        f"1 + {q} = {q + 1}",
+        f"{first} * {q + 1} = {first * (q + 1)}",
+    ]
     return draft(f"What is the sum of all positive divisors of {n}?", steps, sp.divisor_sigma(n), (n,))
 
 
