@@ -24,7 +24,7 @@ MAX_STEPS = 200
 _ANNOTATION = re.compile(r"<<([^<>]*)>>")
 _FORMULA = re.compile(r"\$\$?([^$]+)\$\$?|\\\[(.+?)\\\]|\\\((.+?)\\\)")
 _PLAIN_CHAIN = re.compile(
-    r"(?<![\w.])(?=[-(\d.$€£])[-+*/()\d.,^%$€£ ]*(?:\\(?:times|cdot|div) ?[-+*/()\d.,^%$€£ ]*)*"
+    r"(?<![\w.])(?=[-(\d.$€£])[-+*/()\d.,^%$€£x ]*(?:\\(?:times|cdot|div) ?[-+*/()\d.,^%$€£ ]*)*"
     r"(?:=[ ]*(?:[-+*/()\d.,^%$€£ ]|\\(?:times|cdot|div) )*\d[%)]?)+"
 )
 
@@ -54,6 +54,8 @@ def _chains(line: str) -> list[str]:
         return [text for text in annotations if "=" in text]
     text = plain(line)[:2_000]
     formulas = [next(group for group in match.groups() if group) for match in _FORMULA.finditer(text)]
+    if any(re.search(r"[=+*/-]\s*$", formula) for formula in formulas):  # signs of money: $3 x 4 = $12
+        text, formulas = text.replace("$", ""), []
     formulas = [formula for formula in formulas if "=" in formula]
     if formulas:
         return formulas
@@ -111,7 +113,8 @@ def _is_rounded(right: Node, value: Fraction) -> bool:
     if right.kind != "num" or not right.parts or "." not in right.parts[0]:
         return False
     places = len(right.parts[0].partition(".")[2])
-    return abs(value - right.value) * 2 * 10**places <= 1 + 10 ** max(0, places - 9)  # binary noise in long decimals
+    noise = 10 ** (places - 9) if places > 9 else 0  # of binary fractions, in long decimals
+    return abs(value - right.value) * 2 * 10**places <= 1 + noise
 
 
 def _has_decimals(node: Node) -> bool:
