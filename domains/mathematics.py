@@ -14,6 +14,7 @@ Not guaranteed: that steps without an equation are sound; they are not looked at
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -73,7 +74,7 @@ class MathematicsDomain:
         """The reference with a slip in its last step and a wrong answer, or with a wrong answer only."""
         wrong: Any = problem.payload["wrong"]
         answer = str(rng.choice(wrong))
-        *steps, _ = problem.reference.split("\n")
+        *steps, _ = re.sub(r"\\(?:boxed|fbox)\b", "", problem.reference).split("\n")  # a box would be the answer
         right = problem.reference.rpartition(MARK)[2].strip()
         if steps and steps[-1].endswith(f"= {right}") and rng.random() < 0.7:
             steps[-1] = steps[-1][: -len(right)] + answer

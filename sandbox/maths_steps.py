@@ -24,7 +24,7 @@ MAX_STEPS = 200
 _ANNOTATION = re.compile(r"<<([^<>]*)>>")
 _FORMULA = re.compile(r"\$\$?([^$]+)\$\$?|\\\[(.+?)\\\]|\\\((.+?)\\\)")
 _PLAIN_CHAIN = re.compile(
-    r"(?<![\w.])(?=[-(\d.$€£])[-+*/()\d.,^%$€£x ]*(?:\\(?:times|cdot|div) ?[-+*/()\d.,^%$€£ ]*)*"
+    r"(?<![\w.])(?=[-(\d.$€£])[-+*/()\d.,^%$€£ ]*(?:\\(?:times|cdot|div) ?[-+*/()\d.,^%$€£ ]*)*"
     r"(?:=[ ]*(?:[-+*/()\d.,^%$€£ ]|\\(?:times|cdot|div) )*\d[%)]?)+"
 )
 
@@ -52,7 +52,7 @@ def _chains(line: str) -> list[str]:
     annotations = _ANNOTATION.findall(line)
     if annotations:
         return [text for text in annotations if "=" in text]
-    text = plain(line)[:2_000]
+    text = re.sub(r"(?<=\d) ?x ?(?=[$\d])", " * ", plain(line)[:2_000])
     formulas = [next(group for group in match.groups() if group) for match in _FORMULA.finditer(text)]
     if any(re.search(r"[=+*/-]\s*$", formula) for formula in formulas):  # signs of money: $3 x 4 = $12
         text, formulas = text.replace("$", ""), []
@@ -78,7 +78,7 @@ def _is_torn(text: str, match: re.Match[str]) -> bool:
 
 def _holds(text: str) -> bool | None:
     try:
-        answer = read_answer(re.sub(r"(?<=\d)\s*[x](?=\s*\d)", "*", text), Reading())
+        answer = read_answer(text, Reading())
     except Refused:
         return None
     if not isinstance(answer, Relation) or answer.target is not None or "=" not in answer.signs:

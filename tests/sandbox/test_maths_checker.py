@@ -64,7 +64,9 @@ def test_what_takes_too_long_is_an_error_at_the_deadline(checker: MathChecker) -
         assert hasty.check("2", "4/2").verdict == "equal"  # with a fresh worker
 
 
-@pytest.mark.parametrize("answer", ["9^{9^{9^9}}", "(10^9)!", "((2^{100})^{100})^{100}", r"(1000!)^{1000}", "9" * 10**6])
+@pytest.mark.parametrize(
+    "answer", ["9^{9^{9^9}}", "(10^9)!", "((2^{100})^{100})^{100}", r"(1000!)^{1000}", "9" * 10**6]
+)
 def test_bombs_return_at_once(checker: MathChecker, answer: str) -> None:
     started = time.monotonic()
     assert checker.check("1", answer).verdict == "different"
