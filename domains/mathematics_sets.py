@@ -111,8 +111,8 @@ def _gold(row: Mapping[str, Any], where: str) -> tuple[str, str, str]:
         solution, _, gold = _ANNOTATION.sub("", row["answer"]).rpartition("####")
         return gold.strip(), solution, "gsm8k"
     solution = _text(row, "solution", where) if row.get("solution") is not None else ""
-    given = next((row[name] for name in ("answer", "boxed", "final") if row.get(name) is not None), None)
-    gold = str(given).strip() if isinstance(given, (str, int, float)) else _boxed(solution)
+    given = [row.get("answer"), _boxed(solution) or None, row.get("boxed"), row.get("final")]
+    gold = next((str(value).strip() for value in given if isinstance(value, (str, int, float))), "")
     if not gold:
         raise DomainError(f"{where}: field 'answer' is missing, and no \\boxed{{}} stands in 'solution'")
     kind = re.sub(r"[^a-z]+", "_", str(row.get("type") or row.get("subject") or "given").lower())

@@ -9,7 +9,7 @@ from langgraph.runtime import Runtime
 
 from agents.solver import Solver
 from agents.teacher import Graded
-from evaluation.dataset import CurationError, dataset_card, write_curation
+from evaluation.dataset import CurationError, dataset_card, is_example, write_curation
 from evaluation.dataset import curate as curate_rows
 from evaluation.report import write_report
 from graphs.attempts import Job, attempt_all, evaluation_row, share_passed
@@ -21,7 +21,6 @@ from graphs.strategies import load_strategy
 from graphs.trainer_job import adapter_directory, train
 from graphs.usage import usage_rows
 from models.spec import parse_spec
-from records.config import RunConfig
 from records.nouns import Problem, Strategy, Verdict
 
 NEEDS_STRATEGY = ("base+strategy", "lora_strategy", "lora_distilled")
@@ -90,17 +89,12 @@ async def _solve_train(context: RunContext, strategy: Strategy | None) -> list[G
             for problem in pending
         ]
         graded = await attempt_all(context, f"Curation, {label} (try {sample + 1})", jobs)
-        kept = [item for item in graded if _is_example(item, context.config)]
+        kept = [item for item in graded if is_example(item.judgement, context.config.require_sound_steps)]
         solved += kept
         context.events.info(share_passed(graded))
         solved_ids = {item.problem.id for item in kept}
         pending = [item.problem for item in graded if item.problem.id not in solved_ids]
     return solved
-
-
-def _is_example(item: Graded, config: RunConfig) -> bool:
-    """Passed, and with sound steps where these are required."""
-    return item.judgement.outcome == "pass" and (item.judgement.sound or not config.require_sound_steps)
 
 
 def _held_out(context: RunContext) -> list[Problem]:

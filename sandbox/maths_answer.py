@@ -14,6 +14,7 @@ from sandbox.maths_grammar import Node, parse_expression
 from sandbox.maths_tokens import Refused, Token, tokenize
 from sandbox.maths_units import Unit, is_known, parse_unit
 
+MAX_ITEMS = 100
 RELATIONS = frozenset({"=", "<", ">", "le", "ge", "ne", "in", "approx", "equiv"})
 _OPEN = ("(", "[", "{", "{set", "lfloor", "lceil")
 _ENDS = (")", "]", "[", "}set", "}")
@@ -216,6 +217,8 @@ def _pieces(text: str) -> tuple[list[str], set[str]]:
     kept = [piece.strip() for piece in pieces if re.sub(r"\\quad|\\[,;! ]|\s", "", piece)]
     if not kept:
         raise Refused("the answer is empty")
+    if len(kept) > MAX_ITEMS:
+        raise Refused(f"a list of more than {MAX_ITEMS} items")
     return kept, joiners
 
 

@@ -11,7 +11,7 @@ import re
 from sandbox.maths_answer import Answer, Items, Quantity, Reading, Span, Word, read_answer, strip_wrapping
 from sandbox.maths_compare import Finding, compare, plain_words
 from sandbox.maths_contracts import Contract
-from sandbox.maths_opinion import second_opinion
+from sandbox.maths_opinion import MAX_OPINION, second_opinion
 from sandbox.maths_text import MAX_TEXT, Ambiguous, Found, candidates, plain
 from sandbox.maths_tokens import MAX_CHARS, Refused
 
@@ -58,12 +58,16 @@ def _best(golds: list[Found], answers: list[Found], contract: Contract) -> Findi
         for answer in answers:
             try:
                 return _compare_texts(gold.text, answer.text, contract)
+            except RecursionError:
+                unreadable = Finding(None, f"{UNREAD}nested too deeply")
             except Refused as refused:
                 unreadable = Finding(None, f"{UNREAD if not isinstance(refused, GoldRefused) else ''}{refused}")
                 if _too_long(answer.text, gold.text):
                     return Finding(False, f"a number of {len(answer.text)} digits")
     if all(_CODE.search(answer.text) for answer in answers):
         return Finding(False, "the answer is program text")
+    if max(len(golds[0].text), len(answers[0].text)) > MAX_OPINION:
+        return unreadable
     opinion = second_opinion(strip_wrapping(golds[0].text), strip_wrapping(answers[0].text))
     return opinion if opinion.equal is not None else unreadable
 

@@ -15,6 +15,7 @@ from sandbox.maths_compare import Finding
 from sandbox.maths_tokens import Refused, tokenize
 from sandbox.maths_values import same_expression
 
+MAX_OPINION = 300  # characters that are handed to math-verify, whose reader is slow
 logging.getLogger("math_verify").setLevel(logging.CRITICAL)
 
 

@@ -25,7 +25,7 @@ _ANNOTATION = re.compile(r"<<([^<>]*)>>")
 _FORMULA = re.compile(r"\$\$?([^$]+)\$\$?|\\\[(.+?)\\\]|\\\((.+?)\\\)")
 _PLAIN_CHAIN = re.compile(
     r"(?<![\w.])(?=[-(\d.$€£])[-+*/()\d.,^%$€£ ]*(?:\\(?:times|cdot|div) ?[-+*/()\d.,^%$€£ ]*)*"
-    r"(?:=[ ]*(?:[-+*/()\d.,^%$€£ ]|\\(?:times|cdot|div) )*\d[%)]?)+"
+    r"(?:=(?:[-+*/()\d.,^%$€£ ]|\\(?:times|cdot|div) )*\d[%)]?)+"
 )
 
 
@@ -79,7 +79,7 @@ def _is_torn(text: str, match: re.Match[str]) -> bool:
 def _holds(text: str) -> bool | None:
     try:
         answer = read_answer(text, Reading())
-    except Refused:
+    except (Refused, RecursionError):
         return None
     if not isinstance(answer, Relation) or answer.target is not None or "=" not in answer.signs:
         return None
@@ -89,7 +89,7 @@ def _holds(text: str) -> bool | None:
             for left, sign, right in zip(answer.parts, answer.signs, answer.parts[1:], strict=False)
             if sign == "="
         ]
-    except Refused:
+    except (Refused, RecursionError):
         return None
     return False if False in found else True if True in found else None
 

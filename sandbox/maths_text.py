@@ -13,7 +13,7 @@ import unicodedata
 from dataclasses import dataclass
 from itertools import pairwise
 
-MAX_TEXT = 200_000  # characters of a reply; of a longer one the end is read
+MAX_TEXT = 20_000  # characters of a reply; of a longer one the end is read
 
 _SIGNS = {
     "−": "-", "–": "-", "—": "-", "﹣": "-", "‐": "-", "‑": "-", "×": r"\times ", "·": r"\cdot ", "⋅": r"\cdot ",
@@ -30,19 +30,19 @@ _FRACTIONS = {c: unicodedata.normalize("NFKC", c).split("⁄") for c in "¼½¾�
 _TABLE = str.maketrans(
     {**_SIGNS, **{c: rf"\frac{{{a}}}{{{b}}}" for c, (a, b) in _FRACTIONS.items()}, "\u00a0": " ", "\u2009": " "}
 )
-_BOX = re.compile(r"\\+(?:boxed|fbox)\b\s*")
+_BOX = re.compile(r"\\{1,4}(?:boxed|fbox)\b\s*")
 _MATHS = re.compile(
-    r"(?<!\\)\$\$([^$]+)\$\$|(?<!\\)\$([^$]+)(?<!\\)\$|\\\[((?:[^\\]|\\[^\]])+)\\\]|\\\(((?:[^\\]|\\[^)])+)\\\)"
+    r"(?<!\\)\$\$([^$]+)\$\$|(?<!\\)\$([^$]+)(?<!\\)\$|\\\[((?:[^\\]|\\[^\[\]])+)\\\]|\\\(((?:[^\\]|\\[^()])+)\\\)"
 )
 _FINAL = re.compile(
     r"(?:final\s+answer|answer|result)\b[ \t*]*(?:(?:is|are|equals)\b[ \t*]*:?|:|=|(?=\$|\\[(\[]))[ \t*]*",
     re.IGNORECASE,
 )
 _BARE_A = re.compile(r"^[ \t]*A(?:NSWER)?[ \t]*:[ \t]*", re.MULTILINE)
-_HOPE = re.compile(r"\.?\s*I hope it is correct.*", re.DOTALL | re.IGNORECASE)
+_HOPE = re.compile(r"I hope it is correct.*", re.DOTALL | re.IGNORECASE)
 _GAP = re.compile(
     r"\\text\s*\{|\\quad|\\qquad|\\\\|\\[\[\]();, !]|[${}\s.,;:~]|\band\b|\bor\b|for part \([a-z]\)|"
-    r"[A-Za-z](?:_\{?\w+\}?)?(?:\([a-z]\))?\s*="
+    r"[A-Za-z](?:_\{?\w{1,20}\}?)?(?:\([a-z]\))?\s{0,20}="
 )
 NUMBER = r"-?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?|-?\.\d+"
 _LAST_NUMBER = re.compile(rf"(?<![\w.{{^])(?:{NUMBER})(?:\s?\\?%)?(?![\d])")
@@ -130,7 +130,7 @@ def marked_answer(text: str) -> str | None:
     ends = [match.end() for pattern in (_FINAL, _BARE_A) for match in pattern.finditer(text)]
     for end in sorted(ends, reverse=True):
         if line := _line(_HOPE.sub("", text[end:])):
-            return line
+            return line.removesuffix(".")
     return None
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from evaluation.dataset import CurationError, curate, dataset_card, verified, write_curation, write_dataset
+from evaluation.dataset import CurationError, curate, dataset_card, is_example, verified, write_curation, write_dataset
 from records.nouns import Attempt, Judgement, Outcome, Problem, Split, TrainingRow, Verdict, content_hash
 from records.rundir import RunDirectory
 
@@ -139,3 +139,18 @@ def test_written_rows_are_read_back_and_a_repeat_changes_nothing(tmp_path: Path)
     assert json.loads((run.path / "dataset" / "curation.json").read_text())["kept"] == 10
     assert "| **kept** | **10** |" in (run.path / "dataset" / "README.md").read_text()
     assert "EVEN 5, ODD 5" in card and content_hash(STRATEGY) in card
+
+
+@pytest.mark.parametrize(
+    ("outcome", "kind", "kept", "kept_if_sound"),
+    [
+        ("pass", "pass", True, True),
+        ("pass", "wrong_step", True, False),
+        ("fail", "wrong_answer", False, False),
+        ("ungraded", "checker_error", False, False),
+    ],
+)
+def test_a_wrong_step_can_be_refused(outcome: Outcome, kind: str, kept: bool, kept_if_sound: bool) -> None:
+    judgement = Judgement(outcome=outcome, kind=kind)
+    assert is_example(judgement, require_sound_steps=False) is kept
+    assert is_example(judgement, require_sound_steps=True) is kept_if_sound

@@ -100,8 +100,8 @@ def test_what_cannot_be_read_is_unknown(answer: str, part: str) -> None:
 
 
 def test_a_million_digits_are_not_the_answer() -> None:
-    assert judge_pair("3", "9" * 200_000, AUTO)[0] == "different"
-    assert judge_pair("9" * 200_000, "3", AUTO)[0] == "unknown"
+    assert judge_pair("3", "9" * 10**6, AUTO)[0] == "different"
+    assert judge_pair("9" * 10**6, "3", AUTO)[0] == "unknown"
 
 
 def test_math_verify_is_asked_under_our_veto() -> None:
