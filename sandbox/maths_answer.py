@@ -95,6 +95,9 @@ class Reading:
 
 PLAIN = Reading()
 _WRAP = re.compile(r"\\(?:text|mbox|mathrm|textbf|textit|textrm|mathbf|operatorname)\s*\{([^{}]*)\}")
+_SYSTEM = re.compile(
+    r"(?:\\left\s*)?\\\{\s*(?=\\begin)|\\(?:begin|end)\s*\{(?:cases|aligned|align|gathered|split)\*?\}"
+)
 _UNIT_TAIL = re.compile(
     r"((?:\s*(?:/|\\cdot|\\,|~|\\ )?\s*\\(?:text|mbox|mathrm|textbf|textrm|operatorname|rm)\s*\{[^{}]*\}"
     r"\s*(?:\^\s*(?:\{-?\d\}|\d))?)+)[\s.]*$"
@@ -110,6 +113,8 @@ def strip_wrapping(text: str) -> str:
     """The text without `$`, outer braces, `\\left`/`\\right` and a full stop at the end."""
     text = re.sub(r"\\(?:left|right)(?![a-z])\s*\.?(?=[\\|()\[\]{}.<>])", "", text).strip()
     text = _without_dollars(text)
+    if _SYSTEM.search(text):
+        text = re.sub(r"(?<!\\)&", " ", _SYSTEM.sub(" ", text))
     text = re.sub(r"^\\[(\[]|\\[)\]]$", "", text.strip())
     text = re.sub(r"\\[(\[]|\\[)\]](?=[\s.,]|$)", " ", text)
     for _ in range(4):

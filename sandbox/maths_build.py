@@ -14,7 +14,7 @@ import sympy as sp
 from sandbox.maths_grammar import Node
 from sandbox.maths_tokens import Refused, TooLarge
 
-MAX_BITS = 20_000
+MAX_BITS = 100_000
 MAX_FACTORIAL = 1_500
 _ORDER = 40
 _CALLS = {

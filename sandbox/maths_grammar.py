@@ -281,6 +281,9 @@ class _Reader:
     def symbol(self, name: str) -> Node:
         if self.take("_"):
             name += "_" + self.subscript()
+        if name in APPLIED and self.is_inverse():
+            del self.tokens[-5:]
+            name += "^-1"
         if name[0] in APPLIED and self.peek.is_("("):
             saved = list(self.tokens)
             self.tokens.pop()
@@ -291,6 +294,10 @@ class _Reader:
                 return Node("apply", tuple(inner), name)
             self.tokens = saved
         return Node("sym", value=name)
+
+    def is_inverse(self) -> bool:
+        """Whether `^{-1}(` follows: the inverse of a function."""
+        return "".join(token.value for token in self.tokens[:-7:-1]) == "^{-1}("
 
     def subscript(self) -> str:
         if not self.take("{"):

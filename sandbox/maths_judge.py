@@ -92,6 +92,7 @@ def _compare_texts(gold: str, answer: str, contract: Contract) -> Finding:
 
 
 def _squeezed(text: str) -> str:
+    text = re.sub(r"(?<=[\d.])\s+(?=[\d.])", "_", text)  # two numbers, not one
     text = re.sub(r"\\(?:left|right)(?![a-z])|\\[,;!: ]|\\q?quad|\s", "", strip_wrapping(text))
     return re.sub(r"\\[dt]frac", r"\\frac", text)
 

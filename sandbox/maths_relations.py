@@ -27,6 +27,8 @@ def is_name(node: Node) -> bool:
         return all(is_name(part) for part in node.parts)
     if node.kind in ("abs", "prime"):
         return is_name(node.parts[0])
+    if node.kind == "matrix":
+        return all(cell.kind == "sym" for row in node.parts for cell in row)
     if node.kind == "mul":
         return all(_is_points(part) for part in node.parts)
     return node.kind == "div" and all(_is_points(part) for part in node.parts)

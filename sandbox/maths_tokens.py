@@ -41,7 +41,7 @@ _SAME = {
 _IGNORED = _words(
     "displaystyle textstyle scriptstyle limits nolimits big Big bigg Bigg bigl bigr Bigl Bigr biggl biggr Biggl Biggr "
     "quad qquad left right thinspace ; , ! : > space hspace phantom boxed ensuremath mathstrut middle hfill "
-    "therefore"
+    "vec hat widehat tilde overrightarrow mathring therefore"
 )
 _SIGNS = frozenset("%$#&_<>*[]:")
 _TEXT = _words("text mbox mathrm textbf textit textrm mathbf rm bf it mathit mathsf texttt hbox operatorname")

@@ -18,7 +18,7 @@ from sandbox.maths_text import Ambiguous, boxed_answer, candidates, final_answer
         ("The final answer is 12. I hope it is correct.", "12"),
         ("<<2*3=6>>6\n#### 6", "6"),
         ("A: 26", "26"),
-        (r"\boxed{200} then \boxed{255}. Final Answer: The final answer is $455$.", "$455$."),
+        (r"\boxed{200} then \boxed{255}. Final Answer: The final answer is $455$.", "$455$"),
         ("no idea", None),
         ("", None),
     ],
