@@ -16,6 +16,7 @@ import json
 import logging
 import multiprocessing
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -46,7 +47,8 @@ def trl_reward(gold: str, answer: str) -> bool | None:
     """TRL's accuracy_reward; None where it skips."""
     from trl.rewards import accuracy_reward
 
-    (reward,) = accuracy_reward([[{"role": "assistant", "content": _formula(answer)}]], [_formula(gold)])
+    boxed = answer if _formula(answer) == answer else f"$\\boxed{{{answer}}}$"  # it reads nothing else
+    (reward,) = accuracy_reward([[{"role": "assistant", "content": boxed}]], [_formula(gold)])
     return None if reward is None else reward == 1.0
 
 
@@ -77,6 +79,7 @@ def _formula(text: str) -> str:
 
 def _serve(judge: Judge, link: Connection) -> None:
     logging.disable(logging.CRITICAL)
+    warnings.simplefilter("ignore")
     while True:
         gold, answer = link.recv()
         try:

@@ -68,6 +68,7 @@ class MathematicsDomain:
     async def verifier(self, config: RunConfig) -> AsyncIterator[MathematicsVerifier]:
         """Start the checker's workers. Raises SandboxError if they do not start."""
         with MathChecker(workers=config.sandbox_slots) as checker:
+            await checker.judge("1", "2")  # whether the workers start is seen before anything is spent
             yield MathematicsVerifier(checker)
 
     def spoil(self, problem: Problem, rng: random.Random) -> str:

@@ -73,6 +73,70 @@ x = \pm 2|x=2, x=-2
 \angle ABC = 60^\circ|60^\circ
 １２|12
 −5|-5
+\left[\begin{array}{cc}1&2\\3&4\end{array}\right]|\begin{pmatrix}1&2\\3&4\end{pmatrix}
+\begin{pmatrix} x \\ y \end{pmatrix} = \begin{pmatrix}1\\2\end{pmatrix}|\begin{pmatrix}1\\2\end{pmatrix}
+\begin{cases} x=1 \\ y=2\end{cases}|x=1,y=2
+\left\{\begin{aligned} x&=1 \\ y&=2\end{aligned}\right.|x=1,y=2
+n=1,2,3|1,2,3
+a>1 or a<-1|(-\infty,-1)\cup(1,+\infty)
+x \in \{1\} \cup [2,3]|\{1\}\cup[2,3]
+\left(-\infty, \frac{1}{2}\right]|x \le 0.5
+60^{\circ}|60
+\frac{8!}{4!4!}|70
+\sqrt{2}:1|2:\sqrt{2}
+\tan 45^\circ|1
+\log _{2} 8|3
+$28\%$|$28$ percent
+$28\%$|28%
+28|28 percent
+$9$|Answer \[ \n 9 \n \]
+$9$|Answer: $9$
+1000|1 000.0
+1000.99|1000,99
+$\frac{1}{3}$|$\frac 13$
+$1/3$|$\boxed{\frac{1}{3}} meters$
+\frac{\sqrt{3}}{3} \approx 0.577|\frac{1}{\sqrt3}
+10 \, \text{km}|10\text{ km}
+Even|even
+\text{No solution}|no solution
+2021^{2022}|2021^{2021} \cdot 2021
+\vec{a}+\vec{b}|\vec{b}+\vec{a}
+\overline{AB}=5|5
+x=\frac{1}{2}, y=3|(0.5, 3)
+[1,2) \cup (3,4]|(3,4] \cup [1,2)
+\frac{x}{y}|x/y
+x^{2} y^{3}|y^3x^2
+2\pi r^2+2\pi rh|2\pi r(r+h)
+\frac{a+b}{2}|\frac{1}{2}(a+b)
+x^2+2xy+y^2|(x+y)^2
+\sin(x+y)|\sin x\cos y+\cos x\sin y
+\frac{1}{x}+\frac{1}{y}|\frac{x+y}{xy}
+e^{x+y}|e^x e^y
+\ln(ab)|\ln a+\ln b
+(a^2)^3|a^6
+4x^2-9|(2x-3)(2x+3)
+\$1,234.50|1234.5
+3.0\times 10^{-4}|0.0003
+5\frac{1}{4}\%|5.25\%
+\text{Tuesday}|tuesday
+(3, \frac{\pi}{2})|(3,\pi/2)
+-3 < x \leq 5|(-3,5]
+x=3, x=-3|x=\pm3
+7 \text{ and } -7|\pm 7
+k=4|4
+13 \text{ cm}^2|13
+10000|10^4
+\frac{-3}{4}|-\frac34
+0.75|75\%
+8\sqrt{2}\text{ units}|8\sqrt2
+y = 3x + 4|3x+4
+y=-\frac13x+2|x+3y=6
+f^{-1}(x)=2x|2x
+6:30|6:30
+1.5 hours|90 minutes
+2 \sqrt{13}|\sqrt{52}
+12, 15|15 and 12
+\{(1,2),(3,4)\}|(1,2),(3,4)
 """
 
 DIFFERENT = r"""
@@ -140,6 +204,56 @@ x^2=4|x=2
 [0,1]|\{0,1\}
 2|\text{two}
 1.5|1,500
+\begin{pmatrix}1&2\\3&4\end{pmatrix}|\begin{vmatrix}1&2\\3&4\end{vmatrix}
+x=1,y=2|x=2,y=1
+y=3x+4|f=3x+4
+7:30|6:30
+1.5 hours|90 seconds
+\{(1,2),(3,4)\}|(2,1),(3,4)
+[1,2)|(1,2]
+(x+y)^2|x^2+y^2
+\ln(a+b)|\ln a+\ln b
+e^{x+y}|e^x+e^y
+28\%|0.028
+28|0.28
+-1|1
+12 \text{ cm}|12 \text{ cm}^2
+2^{10}|2^{11}
+a_1|a_2
+x_1+x_2|x_1-x_2
+n!|n
+\sin x|\sin(2x)
+x>2|x<2
+\sqrt[3]{8}|\sqrt{8}
+1/2|2
+12|1 2
+12|21
+7.0|70
+0.1|.01
+\frac{1}{3}|0.3
+\sqrt{3}|1.732
+10^{20}|10^{20}+1
+x^2-1|(x-1)^2
+A|B or A
+B|A, B
+4|4 or 5
+4|\{4,5\}
+4|(4,4)
+\pi|\pi+10^{-60}
+yes|no
+x \ne 3|x = 3
+\text{none}|0
+3+4i|3-4i
+-2|2
+(1,\infty)|[1,\infty)
+(0,1)|(0,1]
+5|5x
+x|2x
+6 \text{ days}|6 \text{ hours}
+C|c+1
+1000 \text{ m}|1000 \text{ km}
+\angle A|\angle B
+\overline{AB}|\overline{AC}
 """
 
 
