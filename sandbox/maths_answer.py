@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 
 from sandbox.maths_grammar import Node, parse_expression
 from sandbox.maths_tokens import Refused, Token, tokenize
-from sandbox.maths_units import Unit, is_known, parse_unit
+from sandbox.maths_units import Unit, parse_unit
+from sandbox.maths_writing import PERCENT, PLAIN, WRAP, Reading, joined_digits, strip_wrapping, without_unit
 
 MAX_ITEMS = 100
 RELATIONS = frozenset({"=", "<", ">", "le", "ge", "ne", "in", "approx", "equiv"})
@@ -84,63 +85,6 @@ class Word:
 Answer = Quantity | Items | Span | Region | Relation | Ratio | Word
 
 
-@dataclass(frozen=True)
-class Reading:
-    """How ambiguous notation is read."""
-
-    thousands: bool = True  # 1,234 is one number
-    decimal_comma: bool = False  # 1,22 is 1.22
-    letters_are_units: bool = False  # 5 m is five metres
-
-
-PLAIN = Reading()
-_WRAP = re.compile(r"\\(?:text|mbox|mathrm|textbf|textit|textrm|mathbf|operatorname)\s*\{([^{}]*)\}")
-_SYSTEM = re.compile(
-    r"(?:\\left\s*)?\\\{\s*(?=\\begin)|\\(?:begin|end)\s*\{(?:cases|aligned|align|gathered|split)\*?\}"
-)
-_UNIT_TAIL = re.compile(
-    r"((?:\s*(?:/|\\cdot|\\,|~|\\ )?\s*\\(?:text|mbox|mathrm|textbf|textrm|operatorname|rm)\s*\{[^{}]*\}"
-    r"\s*(?:\^\s*(?:\{-?\d\}|\d))?)+)[\s.]*$"
-)
-_PLAIN_TAIL = re.compile(
-    r"(?<=[\d)}\s.])\s*((?:[A-Za-z]+(?:\^\{?\d\}?)?)(?:(?:\s+|/)[A-Za-z]+(?:\^\{?\d\}?)?)*)[\s.]*$"
-)
-_PERCENT = re.compile(r"\s*(?:\\?%|(?:\\text\s*\{)?\s*(?:percent(?:age)?|per cent|pct)\.?\s*\}?)[\s.]*$", re.IGNORECASE)
-_CURRENCY = re.compile(r"^\s*(-?)\s*(\\\$|[€£¥]|\\text\s*\{\s*\\?\$\s*\})\s*")
-
-
-def strip_wrapping(text: str) -> str:
-    """The text without `$`, outer braces, `\\left`/`\\right` and a full stop at the end."""
-    text = re.sub(r"\\(?:left|right)(?![a-z])\s*\.?(?=[\\|()\[\]{}.<>])", "", text).strip()
-    text = _without_dollars(text)
-    if _SYSTEM.search(text):
-        text = re.sub(r"(?<!\\)&", " ", _SYSTEM.sub(" ", text))
-    text = re.sub(r"^\\[(\[]|\\[)\]]$", "", text.strip())
-    text = re.sub(r"\\[(\[]|\\[)\]](?=[\s.,]|$)", " ", text)
-    for _ in range(4):
-        text = re.sub(r"^(?:\*\*|=|:)\s*|\s*(?:\*\*|(?<![\\.])[.]|[,;:])$", "", text.strip()).strip()
-        if text.startswith("{") and text.endswith("}") and _is_one_group(text):
-            text = text[1:-1]
-    return text
-
-
-def _without_dollars(text: str) -> str:
-    """Without the signs that delimit formulas. Of an odd number, one before a number is a currency."""
-    signs = [match.start() for match in re.finditer(r"(?<!\\)\$", text)]
-    if len(signs) % 2 and (money := re.match(r"^-?\$(?=\s*[\d.])", text)):
-        return money[0].replace("$", r"\$") + re.sub(r"(?<!\\)\$", " ", text[money.end() :])
-    return re.sub(r"(?<!\\)\$", " ", text)
-
-
-def _is_one_group(text: str) -> bool:
-    depth = 0
-    for index, char in enumerate(text):
-        depth += {"{": 1, "}": -1}.get(char, 0)
-        if depth == 0:
-            return index == len(text) - 1 and text[index - 1] != "\\"
-    return False
-
-
 def read_answer(text: str, reading: Reading = PLAIN) -> Answer:
     """One typed answer. Raises Refused."""
     text = strip_wrapping(text)
@@ -148,22 +92,13 @@ def read_answer(text: str, reading: Reading = PLAIN) -> Answer:
         raise Refused("the answer is empty")
     text = re.sub(r"\\text\s*\{\s*(?:,\s*)?(and|or)\s*\}", r" \\text{\1} ", text)
     text = re.sub(r"(?<![A-Za-z{\\])(?:,\s*)?(and|or)(?![a-z}])", r" \\text{\1} ", text)
-    text = _joined_digits(text, reading)
+    text = joined_digits(text, reading)
     if re.fullmatch(r"\\text\s*\{[^{}]*\}", text) or re.fullmatch(r"[A-Za-z]{3,}(?: [A-Za-z]+)*", text):
-        words = _WRAP.sub(r"\1", text).strip()
+        words = WRAP.sub(r"\1", text).strip()
         if not re.fullmatch(r"[-\d.,/ ]+", words):
             return Word(words)
         text = words
     return _split(text, reading)
-
-
-def _joined_digits(text: str, reading: Reading) -> str:
-    text = re.sub(r"(?<=\d)(?:\{,\}|,\\!|\\,|\{\\,\}|,\\,)\s*(?=\d{3}(?!\d))", "", text)
-    if reading.decimal_comma:
-        text = re.sub(r"^(-?\d+),(\d{1,2}|\d{4,})$", r"\1.\2", text)
-    if re.fullmatch(r"[^()\[\]{}]*", re.sub(r"\\[a-z]+\s*\{[^{}]*\}", "", text)) and reading.thousands:
-        text = re.sub(r"(?<![\d.,])(\d{1,3}(?:,\d{3})+)(?![\d,])", lambda m: m[0].replace(",", ""), text)
-    return re.sub(r"(?<![\d.,])(\d{1,3}(?: \d{3})+)(?![\d,/]| \d)", lambda m: m[0].replace(" ", ""), text)
 
 
 def _split(text: str, reading: Reading) -> Answer:
@@ -232,11 +167,11 @@ def _single(text: str, reading: Reading) -> Answer:
     inner, _ = _pieces(text)
     if len(inner) > 1:
         return _split(text, reading)
-    percent = _PERCENT.search(text)
+    percent = PERCENT.search(text)
     if percent and percent.start() > 0:
         found = _single(text[: percent.start()], reading)
         return replace(found, percent=True) if isinstance(found, Quantity) else found
-    text, unit = _without_unit(text, reading)
+    text, unit = without_unit(text, reading)
     answer = _from_tokens(tokenize(text), text)
     if unit is None:
         return answer
@@ -249,32 +184,6 @@ def _single(text: str, reading: Reading) -> Answer:
 
 def _with_unit(answer: Answer, unit: Unit) -> Answer:
     return replace(answer, unit=answer.unit or unit) if isinstance(answer, Quantity) else answer
-
-
-def _without_unit(text: str, reading: Reading) -> tuple[str, Unit | None]:
-    currency = _CURRENCY.match(text)
-    if currency:
-        sign = "€" if "€" in currency[2] else "£" if "£" in currency[2] else "¥" if "¥" in currency[2] else "$"
-        return currency[1] + text[currency.end() :], parse_unit(sign)
-    match = _UNIT_TAIL.search(text)
-    if match and match.start() > 0 and not re.fullmatch(r".*[_^=<>+*/]\s*", text[: match.start()]):
-        unit = parse_unit(_WRAP.sub(r" \1 ", match[1]))
-        return (text[: match.start()], unit) if unit else (text, None)
-    match = _PLAIN_TAIL.search(text)
-    if match and match.start() > 0 and _is_unit_word(match[1], reading):
-        return text[: match.start(1)], parse_unit(match[1])
-    if text.endswith(("€", "£")):
-        return text[:-1], parse_unit(text[-1])
-    return text, None
-
-
-def _is_unit_word(words: str, reading: Reading) -> bool:
-    bare = re.sub(r"[\^{}\d]", "", words)
-    if len(bare) > 1 and is_known(words):
-        return True
-    if reading.letters_are_units and is_known(words):
-        return True
-    return len(bare) > 3 and re.fullmatch(r"[a-z ]+", bare) is not None  # apples
 
 
 def _from_tokens(tokens: list[Token], text: str) -> Answer:

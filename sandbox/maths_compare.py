@@ -64,8 +64,8 @@ def _words(gold: Answer, answer: Answer) -> Finding:
 
 
 def plain_words(text: str) -> str:
-    """Small letters and digits only."""
-    return "".join(char for char in text.lower() if char.isalnum())
+    """Small letters, digits and signs of arithmetic."""
+    return "".join(char for char in text.lower() if char.isalnum() or char in "+-*/^=<>")
 
 
 def _ratios(gold: Answer, answer: Answer) -> Finding:
@@ -121,7 +121,9 @@ def _two_relations(gold: Relation, answer: Relation, contract: Contract) -> Find
 
 def _same_shape(gold: Node, answer: Node) -> bool:
     """`W(n) = 1` and `W(x) = 1` name the same constant function; the values decide the rest."""
-    return gold.kind == answer.kind == "apply" and gold.value == answer.value and len(gold.parts) == len(answer.parts)
+    if gold.kind != "apply" or answer.kind != "apply" or gold.value != answer.value:
+        return False
+    return len(gold.parts) == len(answer.parts) and all(part.kind == "sym" for part in (*gold.parts, *answer.parts))
 
 
 def _other_names(gold: Relation, answer: Relation) -> bool:
@@ -223,6 +225,9 @@ def _single_and_list(gold: Answer, answer: Answer, contract: Contract) -> Findin
 def _in_order(gold: Items, answer: Items, contract: Contract) -> Finding:
     if len(gold.items) != len(answer.items):
         return Finding(False, f"{len(answer.items)} parts, not {len(gold.items)}")
+    names = [str(item.parts[0].value) for item in answer.items if isinstance(item, Relation)]
+    if names != sorted(names) and not any(isinstance(item, Relation) for item in gold.items):
+        return Finding(None, "the order of the names is not that of the alphabet")
     found = [compare(a, b, contract).equal for a, b in zip(gold.items, answer.items, strict=True)]
     return _all(found, "the same parts in the same order", "a part differs")
 

@@ -68,12 +68,19 @@ class _Reader:
     def sum(self) -> Node:
         terms = [self.signed()]
         while sign := self.take("+", "-", "pm", "mp"):
-            term = self.product()
+            term = self.addend()
             if sign.value in ("pm", "mp"):
                 terms = [Node("pm", (Node("add", tuple(terms)) if len(terms) > 1 else terms[0], term), sign.value)]
             else:
                 terms.append(Node("neg", (term,)) if sign.value == "-" else term)
         return Node("add", tuple(terms)) if len(terms) > 1 else terms[0]
+
+    def addend(self) -> Node:
+        """A term after a sign: it may have a sign of its own, as in 2 + -3."""
+        if self.take("-"):
+            return Node("neg", (self.addend(),))
+        self.take("+")
+        return self.product()
 
     def signed(self) -> Node:
         sign = self.take("+", "-", "pm", "mp")

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 
-from sandbox.maths_answer import Answer, Items, Quantity, Reading, Span, Word, read_answer, strip_wrapping
+from sandbox.maths_answer import Answer, Items, Quantity, Span, Word, read_answer
 from sandbox.maths_compare import Finding, compare, plain_words
 from sandbox.maths_contracts import Contract
 from sandbox.maths_opinion import MAX_OPINION, second_opinion
 from sandbox.maths_text import MAX_TEXT, Ambiguous, Found, candidates, plain
 from sandbox.maths_tokens import MAX_CHARS, Refused
+from sandbox.maths_writing import Reading, strip_wrapping
 
 UNREAD = "not read: "  # starts the reason where the answer, not the gold answer, could not be read
 _LETTER = re.compile(r"\(?\s*([A-Za-z])\s*\)?\s*\.?")

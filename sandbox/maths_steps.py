@@ -13,7 +13,7 @@ import re
 from fractions import Fraction
 from typing import NamedTuple
 
-from sandbox.maths_answer import Reading, Relation, read_answer
+from sandbox.maths_answer import Relation, read_answer
 from sandbox.maths_build import build, rational
 from sandbox.maths_grammar import Node
 from sandbox.maths_text import plain
@@ -78,7 +78,7 @@ def _is_torn(text: str, match: re.Match[str]) -> bool:
 
 def _holds(text: str) -> bool | None:
     try:
-        answer = read_answer(text, Reading())
+        answer = read_answer(text)
     except (Refused, RecursionError):
         return None
     if not isinstance(answer, Relation) or answer.target is not None or "=" not in answer.signs:
