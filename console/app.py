@@ -107,6 +107,9 @@ def transfer(
     profile: Annotated[str | None, typer.Option(help="quick or full.")] = None,
     problems: Annotated[str | None, typer.Option(help="JSONL file or data set name.")] = None,
     approve: Annotated[str | None, typer.Option(help="ask, gate, always or never.")] = None,
+    require_sound_steps: Annotated[
+        bool | None, typer.Option("--require-sound-steps", help="Train on no solution with a wrong step.")
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of problems, order and training.")] = None,
     run: Annotated[str | None, typer.Option(help="Name of the run; an unfinished one goes on.")] = None,
     budget: BudgetOption = None,
@@ -141,6 +144,7 @@ def transfer(
         flags = dict(
             domain=domain, teacher=first or None, more_teachers=more, student=student, validators=validator,
             profile=profile, problems=problems, approve=approve, seed=seed, serve=serve,
+            require_sound_steps=require_sound_steps,
             batches={"use": True} if batch else None, **_money_flags(budget, prices),
         )  # fmt: skip
         config = build_config(flags, set_ or [])

@@ -8,7 +8,9 @@ from types import MappingProxyType
 
 from domains.base import Domain, DomainError
 
-DOMAINS: Mapping[str, str] = MappingProxyType({"python": "domains.python", "scheduling": "domains.scheduling"})
+DOMAINS: Mapping[str, str] = MappingProxyType(
+    {"mathematics": "domains.mathematics", "python": "domains.python", "scheduling": "domains.scheduling"}
+)
 
 
 def get_domain(name: str) -> Domain:

@@ -16,11 +16,11 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from itertools import zip_longest
 from typing import Any
 
 from domains import python_mistakes
 from domains.base import DomainError, Verifier
+from domains.drawing import counts, draw, identify
 from domains.python_benchmarks import load_benchmark
 from domains.python_families import FAMILIES, Case, Draft, Family
 from domains.python_families.base import REPLY_FORMAT, Raised, outcome
@@ -30,9 +30,6 @@ from records.nouns import Judgement, Problem, Split, content_hash
 from sandbox import Sandbox, Submission, TestCase
 from sandbox.values import ValueProblem, encode, parse, same
 
-_BUCKETS = 20
-_SHARES: dict[Split, range] = {"train": range(13), "validation": range(13, 16), "test": range(16, 20)}
-_TRIES = 300  # draws after which a family counts as exhausted for a split
 _EVIDENCE = 1_000
 
 
@@ -80,59 +77,21 @@ DOMAIN = PythonDomain()
 
 def generate(sizes: Sizes, seed: int, skip_test: bool = False) -> Iterator[Problem]:
     """Problems of the families, split by split. Raises DomainError if the families are too few."""
-    known = [family for family in FAMILIES if not family.ood]
-    wanted: dict[Split, int] = {"train": sizes.train, "validation": sizes.gate + sizes.transfer}
-    if not skip_test:
-        wanted["test"] = sizes.test
-    for split, count in wanted.items():
-        yield from draw_problems(known, split, count, seed)
-    yield from draw_problems([family for family in FAMILIES if family.ood], "ood", sizes.ood, seed)
+    for split, count in counts(sizes).items():
+        if split != "test" or not skip_test:
+            families = [family for family in FAMILIES if family.ood == (split == "ood")]
+            yield from draw_problems(families, split, count, seed)
 
 
 def draw_problems(families: Sequence[Family], split: Split, count: int, seed: int) -> Iterator[Problem]:
     """`count` different problems, the families taking turns, areas mixed. Raises DomainError."""
-    rng = random.Random(f"{seed}/{split}")
-    left, seen = list(families), set[str]()
-    while len(seen) < count:
-        if not left:
-            raise DomainError(f"the families give {len(seen)} different problems for {split}, not {count}: lower sizes")
-        for family in _mixed(left, rng)[: count - len(seen)]:
-            draft = _fresh(family, split, seen, rng)
-            if draft is None:
-                left.remove(family)
-                continue
-            seen.add(_hash(family, draft))
-            yield make_problem(family, draft, split)
-
-
-def _mixed(families: Sequence[Family], rng: random.Random) -> list[Family]:
-    """The families in random order, one of each area in turn."""
-    areas: dict[str, list[Family]] = {}
-    for family in rng.sample(families, len(families)):
-        areas.setdefault(family.area, []).append(family)
-    return [family for row in zip_longest(*areas.values()) for family in row if family is not None]
-
-
-def _fresh(family: Family, split: Split, seen: set[str], rng: random.Random) -> Draft | None:
-    for _ in range(_TRIES):
-        draft = family.build(rng)
-        identity = _hash(family, draft)
-        if identity not in seen and _belongs(identity, split):
-            return draft
-    return None
-
-
-def _hash(family: Family, draft: Draft) -> str:
-    return content_hash([family.id, list(draft.params)])
-
-
-def _belongs(identity: str, split: Split) -> bool:
-    return split == "ood" or int(identity, 16) % _BUCKETS in _SHARES[split]
+    for family, draft, _ in draw(families, split, count, seed):
+        yield make_problem(family, draft, split)
 
 
 def make_problem(family: Family, draft: Draft, split: Split) -> Problem:
     """A problem of a draft, with the expected values computed. Raises DomainError if the reference fails."""
-    identity = _hash(family, draft)
+    identity = identify(family, draft)
     tests = [_test(family, draft, case).model_dump(mode="json") for case in draft.cases]
     return Problem(
         id=f"{family.id}-{identity}",

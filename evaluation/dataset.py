@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 
 from agents.solver import render_messages
 from evaluation.leakage import near_duplicates, normalise
-from records.nouns import Attempt, Message, Problem, TrainingRow, Verdict, content_hash
+from records.nouns import Attempt, Judgement, Message, Problem, TrainingRow, Verdict, content_hash
 from records.rundir import RunDirectory, write_atomically
 
 ARMS = ("lora_plain", "lora_strategy", "lora_distilled")
@@ -53,6 +53,11 @@ class Curation:
         """What was kept and what was left out, JSON-plain."""
         left_out = ("offered", "unverified", "contaminated", "repeated", "over_limit", "alike")
         return {"kept": self.size, **{name: getattr(self, name) for name in left_out}, "classes": dict(self.classes)}
+
+
+def is_example(judgement: Judgement, require_sound_steps: bool) -> bool:
+    """Whether a solution may be trained on: it passed, with no step found wrong where that is required."""
+    return judgement.outcome == "pass" and (judgement.sound or not require_sound_steps)
 
 
 def verified(attempts: Sequence[Attempt], verdicts: Sequence[Verdict], strategy_hash: str | None) -> dict[str, Attempt]:

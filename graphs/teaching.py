@@ -9,7 +9,7 @@ from langgraph.runtime import Runtime
 
 from agents.solver import Solver
 from agents.teacher import Graded
-from evaluation.dataset import CurationError, dataset_card, write_curation
+from evaluation.dataset import CurationError, dataset_card, is_example, write_curation
 from evaluation.dataset import curate as curate_rows
 from evaluation.report import write_report
 from graphs.attempts import Job, attempt_all, evaluation_row, share_passed, teacher_jobs
@@ -78,7 +78,7 @@ async def _solve_train(context: RunContext, strategy: Strategy | None) -> list[G
         arm = label.split(" ", maxsplit=1)[0]
         jobs = teacher_jobs(context, pending, strategy, stage="curation", arm=arm, sample=sample)
         graded = await attempt_all(context, f"Curation, {label} (try {sample + 1})", jobs)
-        passing += [item for item in graded if item.judgement.outcome == "pass"]
+        passing += [item for item in graded if is_example(item.judgement, context.config.require_sound_steps)]
         solved |= {item.problem.id for item in passing}
         context.events.info(share_passed(graded))
         pending = [problem for problem in pending if problem.id not in solved]

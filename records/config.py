@@ -99,6 +99,7 @@ class RunConfig(Record):
     seed: int = 0
     training_seeds: int = Field(1, ge=1)
     examples: int = Field(400, ge=1, description="verified solutions to train on")
+    require_sound_steps: bool = Field(False, description="train on no solution with a wrong step")
     student_arms: tuple[str, ...] = ("base", "base+strategy", "lora_plain", "lora_strategy")
     sizes: Sizes = Sizes()
     loop: LoopConfig = LoopConfig()

@@ -18,6 +18,7 @@ Outcome = Literal["pass", "fail", "unparsed", "ungraded"]
 FinishReason = Literal["stop", "length", "error"]
 Operation = Literal["ADD", "REPLACE", "DELETE", "MERGE"]
 Action = Literal["approve", "edit", "reject"]
+WRONG_STEP = "wrong_step"  # kind of a judgement: a step does not hold, even if the answer is right
 
 
 def content_hash(value: Any) -> str:
@@ -98,6 +99,11 @@ class Judgement(Record):
     tests: tuple[str, ...] = ()
     tier: str | None = None
     seconds: float = 0.0
+
+    @property
+    def sound(self) -> bool:
+        """No step of the reply was found wrong, whatever its answer is."""
+        return self.kind != WRONG_STEP
 
 
 class Verdict(Record):

@@ -1,4 +1,4 @@
-"""The sandbox by itself: `python -m sandbox doctor` and `python -m sandbox judge FILE.jsonl`."""
+"""The sandbox by itself: `python -m sandbox doctor`, `judge FILE.jsonl` and `math GOLD ANSWER`."""
 
 from __future__ import annotations
 
@@ -16,6 +16,9 @@ from rich.console import Console
 from rich.markup import escape
 
 from sandbox.doctor import TIERS, Finding, examine
+from sandbox.maths_checker import DEADLINE_S, MathChecker
+from sandbox.maths_contracts import ContractError
+from sandbox.maths_rows import judge_rows
 from sandbox.nouns import SandboxError, SubmissionVerdict
 from sandbox.pool import Sandbox
 from sandbox.rows import NumberedRow, read_rows
@@ -122,6 +125,64 @@ def _written(row: NumberedRow, verdict: SubmissionVerdict | None, tier: str, evi
     if evidence:
         written["evidence"] = verdict.evidence
     return written
+
+
+@app.command(context_settings={"ignore_unknown_options": True})
+def math(
+    gold: Annotated[str | None, typer.Argument(help="The right answer.", metavar="GOLD")] = None,
+    answer: Annotated[
+        str | None, typer.Argument(help="The answer, or a reply that holds it.", metavar="ANSWER")
+    ] = None,
+    contract: Annotated[
+        str | None,
+        typer.Option(help="exact, decimal(DIGITS), unit, tuple, set, interval, equation, choice or text."),
+    ] = None,
+    file: Annotated[str | None, typer.Option(help="JSONL file of pairs, `-` for standard input.")] = None,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Processes that compare at the same time.")] = 2,
+    deadline: Annotated[float, typer.Option(min=0.1, max=600, help="Seconds for one pair.")] = DEADLINE_S,
+) -> None:
+    """Compare an answer with the right one: verdict and reason, or one row each for a file.
+
+    Exit status 0 when every pair is equal or different, 1 when some could not be decided, 2 for bad
+    input.
+    """
+    if (file is None) == (gold is None or answer is None):
+        errors.print("Give GOLD and ANSWER, or --file PAIRS.jsonl.", markup=False)
+        raise typer.Exit(BAD_INPUT)
+    try:
+        with MathChecker(workers, deadline) as checker:
+            decided = _math_file(file, checker, workers) if file else _math_pair(gold, answer, contract, checker)
+    except ContractError as problem:
+        errors.print(str(problem), markup=False)
+        raise typer.Exit(BAD_INPUT) from None
+    except SandboxError as problem:
+        errors.print(str(problem), markup=False)
+        raise typer.Exit(NOT_JUDGED) from None
+    raise typer.Exit(0 if decided else NOT_JUDGED)
+
+
+def _math_pair(gold: str | None, answer: str | None, contract: str | None, checker: MathChecker) -> bool:
+    verdict = checker.check(gold or "", answer or "", contract)
+    print(f"{verdict.verdict}: {verdict.reason}")
+    return verdict.verdict in ("equal", "different")
+
+
+def _math_file(file: str, checker: MathChecker, workers: int) -> bool:
+    source = Path(file)
+    if file != "-" and not source.is_file():
+        errors.print(f"{file}: no such file. Give a JSONL file, or - for standard input.", markup=False)
+        raise typer.Exit(BAD_INPUT)
+    counts: Counter[str] = Counter()
+    started = time.monotonic()
+    with nullcontext(sys.stdin.buffer) if file == "-" else source.open("rb") as lines:
+        for row in judge_rows(lines, checker, workers):
+            print(json.dumps(row), flush=True)
+            counts[row["verdict"]] += 1
+            if row["verdict"] == "error":
+                errors.print(row["reason"], markup=False)
+    found = ", ".join(f"{count} {word}" for word, count in counts.most_common()) or "no rows"
+    errors.print(f"{sum(counts.values())} rows in {time.monotonic() - started:.1f} s: {found}", markup=False)
+    return not counts["unknown"] and not counts["error"]
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from evaluation.dataset import CurationError, curate, dataset_card, verified, write_curation, write_dataset
+from evaluation.dataset import CurationError, curate, dataset_card, is_example, verified, write_curation, write_dataset
 from records.nouns import Attempt, Judgement, Outcome, Problem, Split, TrainingRow, Verdict, content_hash
 from records.rundir import RunDirectory
 
@@ -153,3 +153,18 @@ def test_rows_name_their_teacher_and_none_of_several_is_preferred() -> None:
     card = dataset_card(curation, run_id="r", domain="sums", teacher="two", strategy_text=STRATEGY)
     counts = {name: 2 * sum(row.teacher == name for row in plain) for name in ("first", "second")}
     assert f"Rows by teacher, over all arms: first {counts['first']}, second {counts['second']}." in card
+
+
+@pytest.mark.parametrize(
+    ("outcome", "kind", "kept", "kept_if_sound"),
+    [
+        ("pass", "pass", True, True),
+        ("pass", "wrong_step", True, False),
+        ("fail", "wrong_answer", False, False),
+        ("ungraded", "checker_error", False, False),
+    ],
+)
+def test_a_wrong_step_can_be_refused(outcome: Outcome, kind: str, kept: bool, kept_if_sound: bool) -> None:
+    judgement = Judgement(outcome=outcome, kind=kind)
+    assert is_example(judgement, require_sound_steps=False) is kept
+    assert is_example(judgement, require_sound_steps=True) is kept_if_sound
