@@ -16,7 +16,6 @@ from functools import cached_property
 from typing import Any
 
 import anthropic
-import httpx2
 import openai
 from langchain_anthropic import ChatAnthropic
 from langchain_core.messages import AIMessage
@@ -25,9 +24,6 @@ from langchain_core.outputs import ChatResult
 from langchain_openai import ChatOpenAI
 
 from models.spec import KEY_VARIABLES, ModelSpec, base_url
-
-# On a connection that is used again, a reply that a broken proxy delivers twice is taken for the next call's.
-_ONE_CALL_EACH = httpx2.Limits(max_connections=1_000, max_keepalive_connections=0)
 
 Turns = list[tuple[str, Any]]  # (role, text or content blocks)
 
@@ -42,7 +38,7 @@ class AnthropicClient(ChatAnthropic):
     @cached_property
     def _async_client(self) -> anthropic.AsyncAnthropic:
         # LangChain's own is shared by all event loops of the process.
-        own = anthropic.DefaultAsyncHttpxClient(limits=_ONE_CALL_EACH)
+        own = anthropic.DefaultAsyncHttpxClient(limits=_one_call_each(anthropic))
         return anthropic.AsyncAnthropic(**self._client_params, http_client=own)
 
     @property
@@ -116,8 +112,13 @@ def open_client(spec: ModelSpec, timeout: float) -> AnthropicClient | OpenAIClie
     settings: dict[str, Any] = {"model": spec.name, "max_retries": 0, "timeout": timeout, "base_url": base_url(spec)}
     if spec.provider == "anthropic":
         return AnthropicClient(**settings, api_key=key)
-    own = openai.DefaultAsyncHttpxClient(limits=_ONE_CALL_EACH)
+    own = openai.DefaultAsyncHttpxClient(limits=_one_call_each(openai))
     return OpenAIClient(**settings, api_key=key, use_responses_api=False, http_async_client=own)
+
+
+def _one_call_each(sdk: Any) -> Any:
+    """On a connection that is used again, a reply that a broken proxy delivers twice is taken for the next call's."""
+    return type(sdk.DEFAULT_CONNECTION_LIMITS)(max_connections=1_000, max_keepalive_connections=0)
 
 
 def _message(result: ChatResult) -> AIMessage:

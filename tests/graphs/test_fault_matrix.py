@@ -101,7 +101,7 @@ class Weather:
         if single := [words for words in WRITING if words in request.prompt]:
             return single[0]
         context = bool(body.get("system")) or body["messages"][0]["role"] == "system"
-        return f"{body['model']}, {'with' if context else 'without'} strategy, temperature {body['temperature']}"
+        return f"{body['model']}, {'with' if context else 'without'} strategy"
 
 
 class Heard(Silent):
