@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from fractions import Fraction
 
 from sandbox.maths_grammar import Node, parse_expression
 from sandbox.maths_tokens import Refused, Token, tokenize
@@ -16,6 +17,7 @@ from sandbox.maths_units import Unit, parse_unit
 from sandbox.maths_writing import PERCENT, PLAIN, WRAP, Reading, joined_digits, strip_wrapping, without_unit
 
 MAX_ITEMS = 100
+_NUMERAL = re.compile(r"(?=[0-9A-Z]*\d[0-9A-Z]*_|[A-F]{2})([0-9A-Z]{1,200})_\{?([1-3]\d)\}?")
 RELATIONS = frozenset({"=", "<", ">", "le", "ge", "ne", "in", "approx", "equiv"})
 _OPEN = ("(", "[", "{", "{set", "lfloor", "lceil")
 _ENDS = (")", "]", "[", "}set", "}")
@@ -171,6 +173,13 @@ def _single(text: str, reading: Reading) -> Answer:
     if percent and percent.start() > 0:
         found = _single(text[: percent.start()], reading)
         return replace(found, percent=True) if isinstance(found, Quantity) else found
+    return _measured(text, reading)
+
+
+def _measured(text: str, reading: Reading) -> Answer:
+    """An answer with its unit, if it has one."""
+    if numeral := _NUMERAL.fullmatch(text):
+        return Quantity(_in_base(numeral[1], int(numeral[2])))
     text, unit = without_unit(text, reading)
     answer = _from_tokens(tokenize(text), text)
     if unit is None:
@@ -180,6 +189,13 @@ def _single(text: str, reading: Reading) -> Answer:
     if isinstance(answer, Relation):
         return answer
     return Items(answer.kind, tuple(_with_unit(i, unit) for i in answer.items)) if isinstance(answer, Items) else answer
+
+
+def _in_base(digits: str, base: int) -> Node:
+    """A numeral with letters as digits. Raises Refused."""
+    if base > 36 or any(int(digit, 36) >= base for digit in digits):
+        raise Refused(f"{digits[:20]} has digits that base {base} does not have")
+    return Node("num", value=Fraction(int(digits, base)), parts=(f"{digits}_{base}",))
 
 
 def _with_unit(answer: Answer, unit: Unit) -> Answer:

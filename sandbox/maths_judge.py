@@ -100,7 +100,7 @@ def _squeezed(text: str) -> str:
 
 def _bare(text: str) -> str:
     """The words of a text without its LaTeX commands."""
-    text = re.sub(r"\\(?:text|mbox|mathrm|textbf|textit|mathbf|operatorname)\s*", "", text)
+    text = re.sub(r"\\(?:text(?:bf|it|rm)?|mbox|math(?:rm|bf|it)|operatorname)\s*", "", text)
     return re.sub(r"\\[A-Za-z]+|[{}$\\]", " ", text).strip()
 
 

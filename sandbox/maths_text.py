@@ -68,6 +68,7 @@ def plain(text: str) -> str:
     text = re.sub("[₀₁₂₃₄₅₆₇₈₉]+", lambda m: "_{" + m[0].translate(_LOWERED) + "}", text)
     text = unicodedata.normalize("NFKC", text.translate(_TABLE)).translate(_TABLE)
     text = re.sub(r"\\(q?quad)(?=[a-zA-Z])", r"\\\1 ", text)
+    text = re.sub(r"\{([^{}]{1,99})\\choose([^{}]{1,99})\}", r"\\binom{\1}{\2}", text)
     if "begin{" not in text:
         text = re.sub(r"\\\\(?=[A-Za-z{}()\[\]%$])", r"\\", text)
     return text

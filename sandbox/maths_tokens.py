@@ -36,7 +36,7 @@ _SAME = {
     "cdots": "ldots", "dotsc": "ldots", "lvert": "vert", "rvert": "vert", "lt": "<", "gt": ">", "ast": "*",
     "lbrace": "{set", "rbrace": "}set", "mid": "vert", "bar": "overline", "imath": "i", "land": "and", "wedge": "and",
     "lor": "or", "vee": "or", "lbrack": "[", "rbrack": "]", "sim": "approx", "simeq": "approx", "colon": ":",
-    "bullet": "cdot", "backslash": "setminus", "{": "{set", "}": "}set", "|": "vert",
+    "bullet": "cdot", "backslash": "setminus", "dot": "overline", "{": "{set", "}": "}set", "|": "vert",
 }  # fmt: skip
 _IGNORED = _words(
     "displaystyle textstyle scriptstyle limits nolimits big Big bigg Bigg bigl bigr Bigl Bigr biggl biggr Biggl Biggr "

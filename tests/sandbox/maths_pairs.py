@@ -136,6 +136,84 @@ f^{-1}(x)=2x|2x
 2 \sqrt{13}|\sqrt{52}
 12, 15|15 and 12
 \{(1,2),(3,4)\}|(1,2),(3,4)
+4|The answer is 4
+4|x = 4
+1/2|\frac{1}{2}.
+18|She makes $18 every day.
+70000|$70,000
+5|$\boxed{5}$ apples
+1,000|1000
+\frac{1}{2}|0.5
+0.5|1/2
+(1,2)|( 1 , 2 )
+x^2-1|(x-1)(x+1)
+\sqrt{8}|2\sqrt{2}
+\frac{\pi}{2}|90^\circ
+1e-3|0.001
+50%|0.5
+2+3|5
+\text{yes}|Yes.
+D|\textbf{(D)}
+D|\textbf{(D) } 12
+D|(D)
+10|10.
+-\frac{1}{2}|\frac{1}{-2}
+3|3.000
+1000000|10^6
+x+y|y+x
+2x+2y|2(x+y)
+\{1,2,3\}|\{3,2,1\}
+1,2,3|3, 2, 1
+[1,2]|1\le x\le 2
+\frac{2}{\sqrt{3}}|\frac{2\sqrt3}{3}
+0.\overline{9}|1
+0.\dot{3}|1/3
+i|\sqrt{-1}
+e^{2\pi i}|1
+\cos(\pi/3)|0.5
+\log_{10} 1000|3
+\log 100|\log 100
+5!|120
+{5 \choose 2}|10
+x\ge0|x \geq 0
+2 \text{ and } 3|2,3
+(x,y)=(1,2)|x=1,y=2
+10 \text{ m/s}|36 \text{ km/h}
+1 \text{ L}|1000 \text{ mL}
+1\text{ hour}|3600\text{ s}
+100^\circ|100 \text{ degrees}
+\$3.50|3.5 dollars
+350 \text{ cents}|\$3.50
+\frac{1}{2} x|x/2
+3^{-2}|1/9
+x^{1/2}|\sqrt{x}
+\tan x|\frac{\sin x}{\cos x}
+2^{3x}|8^x
+\ln(x^2)|2\ln x
+\infty|+∞
+-\infty|−∞
+DNE|DNE
+\text{undefined}|undefined
+0|-0
+6|2 \cdot 3
+\begin{bmatrix}1\\2\end{bmatrix}|\begin{pmatrix}1\\2\end{pmatrix}
+FF_{16}|255
+11_8|9
+1010_2|10
+x=-1 \pm \sqrt{2}|-1+\sqrt2, -1-\sqrt2
+3x+2y=7|2y = 7-3x
+y-1=2(x-3)|y=2x-5
+x^2+y^2-4=0|x^2+y^2=4
+\frac{3}{2},-1|-1,1.5
+May|may
+7:00|7:00
+(−3,4)|(-3,4)
+1.0e3|1000
+2^{-1}|0.5
+a^2+2ab+b^2|(a+b)^2
+\frac{n!}{(n-2)!}|n(n-1)
+\binom{n}{2}|\frac{n(n-1)}{2}
+n^2|\text{n}^2
 """
 
 DIFFERENT = r"""
@@ -253,6 +331,18 @@ C|c+1
 1000 \text{ m}|1000 \text{ km}
 \angle A|\angle B
 \overline{AB}|\overline{AC}
+0.33|1/3
+1/3|0.33333
+(1,2)|(1,2,3)
+[1,2]|1<x<2
+1 \text{ kg}|1 \text{ m}
+\sqrt{x^2}|-x
+\infty|-\infty
+2|2i
+x^2+y^2=4|x^2-y^2=4
+3|3 or 4
+3|{3,4}
+12|012_3
 """
 
 
