@@ -64,7 +64,7 @@ def _best(golds: list[Found], answers: list[Found], contract: Contract) -> Findi
             except Refused as refused:
                 unreadable = Finding(None, f"{UNREAD if not isinstance(refused, GoldRefused) else ''}{refused}")
                 if _too_long(answer.text, gold.text):
-                    return Finding(False, f"a number of {len(answer.text)} digits")
+                    return Finding(False, "a number of thousands of digits")
     if all(_CODE.search(answer.text) for answer in answers):
         return Finding(False, "the answer is program text")
     if max(len(golds[0].text), len(answers[0].text)) > MAX_OPINION:

