@@ -74,7 +74,7 @@ def gate_table(reflections: list[Reflection]) -> Table:
 
 def _gate_figures(gate: GateResult) -> list[str]:
     counts = [str(gate.n), str(gate.wins), str(gate.losses)]
-    return [safe(gate.policy), *counts, f"{gate.p_value:.3f}", f"{gate.alpha:.3f}"]
+    return [safe(gate.policy), *counts, f"{gate.p_value:.3f}", f"{gate.alpha:.4f}"]
 
 
 def arms_table(run: RunDirectory, strategy_hash: str) -> Table:
