@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from console.text import safe
+from evaluation.gate import promise
 from graphs.money import paid_models
 from graphs.preflight import Part, Range, preflight
 from models.batches import supports_batches
@@ -30,6 +31,7 @@ def show_preflight(console: Console, config: RunConfig) -> None:
         table.add_row(safe(part.stage), safe(part.agent), safe(part.model), *_cells([part]))
     table.add_row("[bold]total[/bold]", "", "", *_cells(parts))
     console.print(table)
+    console.print(promise(config), soft_wrap=True)
     limit = budget_line(config.budget)
     console.print(f"Budget: {limit or 'none; give one with --budget DOLLARS'}")
     if exceeded(config.budget, _least(parts)):

@@ -20,7 +20,7 @@ from evaluation.summary import strategy_suites
 from graphs.approval import Answer
 from graphs.strategies import load_strategy
 from models.tokens import count_tokens
-from records.nouns import EvaluationRow, Reflection, Strategy
+from records.nouns import EvaluationRow, GateResult, Reflection, Strategy
 from records.rundir import RunDirectory
 
 CHOICES = ["approve", "edit", "reject", "later"]
@@ -61,14 +61,20 @@ def difference_view(old: Strategy, new: Strategy, names: tuple[str, str] = ("fir
 def gate_table(reflections: list[Reflection]) -> Table:
     """One row per round: what was proposed and what the gate said."""
     table = Table(title="Gate", title_justify="left")
-    for column in ("round", "edits", "n", "won", "lost", "p (one-sided)", "decision"):
+    for column in ("round", "edits", "rule", "n", "won", "lost", "p (one-sided)", "alpha", "decision"):
         table.add_column(column, justify="left" if column == "decision" else "right")
     for reflection in reflections:
         gate = reflection.gate
-        figures = [str(gate.n), str(gate.wins), str(gate.losses), f"{gate.p_value:.3f}"] if gate else ["", "", "", ""]
-        word = "accepted" if reflection.accepted else f"not accepted {reflection.note}".strip()
+        figures = _gate_figures(gate) if gate else [""] * 6
+        why = reflection.note or (gate.stopped if gate else "")
+        word = "accepted" if reflection.accepted else f"not accepted {why}".strip()
         table.add_row(str(reflection.round), str(len(reflection.edits)), *figures, safe(word))
     return table
+
+
+def _gate_figures(gate: GateResult) -> list[str]:
+    counts = [str(gate.n), str(gate.wins), str(gate.losses)]
+    return [safe(gate.policy), *counts, f"{gate.p_value:.3f}", f"{gate.alpha:.4f}"]
 
 
 def arms_table(run: RunDirectory, strategy_hash: str) -> Table:

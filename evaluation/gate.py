@@ -1,148 +1,266 @@
-"""May an edited strategy replace the current one? Policies that decide on paired validation items.
+"""May an edited strategy replace the current one? Rules that decide on paired validation items.
 
-Guaranteed by `ExactPairedGate`: an edit that changes nothing but wording is accepted with a
-probability of at most `alpha` over all rounds together, however noisy the replies are, as long
-as the items are independent and unknown to the reflector. Not guaranteed: that a real but small
-improvement is seen; `minimum_detectable_effect` says how large it must be.
+Guaranteed by `SequentialGate`: over all rounds together an edit that changes nothing but wording is
+accepted with a probability of at most `alpha`, however noisy the replies are, as long as the items are
+independent, the reflector does not know them and which edit is tested does not depend on their outcomes.
+Each round's test is exact, and the levels of the rounds add up to `alpha` at most. Stopping early adds
+nothing: an acceptance is said early only when the remaining items cannot undo it.
+Not guaranteed: that a real but small improvement is seen (`evaluation.power` says how large it must be);
+and nothing of all this by the other two rules.
+
+The item is the unit: several replies to one item are averaged before anything is compared.
 """
 
 from __future__ import annotations
 
+import math
+import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
-import numpy as np
-from scipy import stats
-
-from evaluation.intervals import exact_mcnemar_greater
+from evaluation.intervals import sign_flip_greater
+from evaluation.power import MOST_ITEMS, POWER, STEADY, conditional_power, items_needed, minimum_detectable_effect
+from records.config import RunConfig
 from records.nouns import GateResult
 
-Outcomes = Sequence[bool | None]
+Scores = Sequence[float | None]  # per item: True and False, or a share of its replies; None marks an ungraded one
+SMALLEST_LOOK = 12  # items; fewer tell nothing
+ASKED = 0.1  # the gain whose price in items is always said
+UNDOABLE = "the other items cannot change this"
 
 
-class GatePolicy(Protocol):
-    """Decides on one candidate from outcomes on the same items; None marks an ungraded one."""
+@dataclass(frozen=True)
+class Round:
+    """The place of a decision in the loop: `index` counts from 0, `spent` is the alpha of earlier rounds."""
+
+    index: int
+    rounds: int
+    spent: float = 0.0
+
+
+class GateRule(Protocol):
+    """Decides on one candidate from scores on the same items."""
 
     @property
     def name(self) -> str:
-        """The policy's name in records and reports."""
+        """The rule's name in records and reports."""
         ...
 
-    def decide(self, current: Outcomes, candidate: Outcomes, round_index: int, rounds: int) -> GateResult:
-        """Accept or reject. `round_index` counts from 0. Raises ValueError on unequal lengths."""
+    def batches(self, items: int, round_index: int, seed: int) -> list[list[int]]:
+        """Indices of the items to evaluate, batch after batch."""
         ...
+
+    def stop(self, current: Scores, candidate: Scores, planned: int, place: Round) -> GateResult | None:
+        """The decision after a batch if no further one is needed, else None."""
+        ...
+
+    def decide(self, current: Scores, candidate: Scores, place: Round) -> GateResult:
+        """Accept or reject on all items. Raises ValueError on unequal lengths or an unplanned round."""
+        ...
+
+
+def mean_scores(samples: Sequence[Sequence[bool | None]]) -> list[float | None]:
+    """One score per item from its replies: the mean of the graded ones, None if there is none."""
+    graded = [[reply for reply in replies if reply is not None] for replies in samples]
+    return [sum(replies) / len(replies) if replies else None for replies in graded]
 
 
 @dataclass(frozen=True)
-class PairCounts:
-    """What the items say: graded pairs, items only one side solved, items left out."""
+class Differences:
+    """Candidate minus current on the items that both have a score of."""
 
-    n: int
-    wins: int
-    losses: int
+    values: tuple[float, ...]
     ungraded: int
 
     @property
-    def p_value(self) -> float:
-        """One-sided exact McNemar p-value of "the candidate is better"."""
-        return exact_mcnemar_greater(self.wins, self.losses)
+    def wins(self) -> int:
+        """Items that the candidate solved (more often)."""
+        return sum(value > 0 for value in self.values)
+
+    @property
+    def losses(self) -> int:
+        """Items that the current strategy solved (more often)."""
+        return sum(value < 0 for value in self.values)
+
+    @property
+    def mean(self) -> float | None:
+        """Gain per item."""
+        return sum(self.values) / len(self.values) if self.values else None
+
+    def p_value(self, unseen: float = 0.0, count: int = 0) -> float:
+        """One-sided p-value of "the candidate is better", with `count` further items of difference `unseen`."""
+        return sign_flip_greater([*self.values, *[unseen] * count])
 
 
-def count_pairs(current: Outcomes, candidate: Outcomes) -> PairCounts:
-    """Count wins and losses of the candidate. Raises ValueError if the items do not match."""
+def compare(current: Scores, candidate: Scores) -> Differences:
+    """Pair the scores. Raises ValueError if the items do not match."""
     if len(current) != len(candidate):
         raise ValueError(f"unpaired outcomes: {len(current)} of the current strategy, {len(candidate)} of the edit")
     graded = [(old, new) for old, new in zip(current, candidate, strict=True) if old is not None and new is not None]
-    wins = sum(bool(new and not old) for old, new in graded)
-    losses = sum(bool(old and not new) for old, new in graded)
-    return PairCounts(len(graded), wins, losses, len(current) - len(graded))
+    return Differences(tuple(float(new) - float(old) for old, new in graded), len(current) - len(graded))
 
 
 @dataclass(frozen=True)
-class ExactPairedGate:
-    """One-sided exact McNemar test; `alpha` is split evenly over the rounds (Bonferroni)."""
+class SequentialGate:
+    """One-sided exact paired test in each round, alpha spent over the rounds, batches with a futility stop.
+
+    Exact McNemar for pass and fail, the paired permutation test for scores. `alpha` is spent linearly, by
+    the use function alpha(t) = alpha t of Lan and DeMets (1983); what a round without a test leaves goes
+    to the next. `futility`: a comparison ends when its conditional power is smaller; 0 ends it only
+    when no outcome of the remaining items can change the decision. `looks`: into so many batches at most.
+    """
 
     alpha: float = 0.05
-    name: str = "exact paired"
+    looks: int = 4
+    futility: float = 0.05
+    repeats: int = 1
+    name: str = field(default="sequential", init=False)
 
-    def decide(self, current: Outcomes, candidate: Outcomes, round_index: int, rounds: int) -> GateResult:
+    @property
+    def goal(self) -> float:
+        """Power of the whole comparison without stops, so that 80% are left with them.
+
+        A stop below a conditional power of `futility` costs at most that share of the stopped ones, so
+        with power = goal - futility (1 - power) the goal is 0.8 + 0.2 futility.
+        """
+        return POWER + (1 - POWER) * self.futility
+
+    def level(self, place: Round) -> float:
+        """Significance level of this round. Raises ValueError for a round that was not planned."""
+        if not 0 <= place.index < place.rounds:
+            raise ValueError(f"round {place.index} of {place.rounds}: alpha is spent over the planned rounds only")
+        return max(0.0, self.alpha * (place.index + 1) / place.rounds - place.spent)
+
+    def detectable(self, items: int, level: float, noise: float | None) -> float | None:
+        """Smallest gain that so many items show with 80% probability; see `minimum_detectable_effect`."""
+        return minimum_detectable_effect(items, level, self.goal, noise, self.repeats)
+
+    def batches(self, items: int, round_index: int, seed: int) -> list[list[int]]:
+        """All items in one random order that is the same in every round (known outcomes are used again)."""
+        order = random.Random(f"{seed}/gate").sample(range(items), items)
+        size = max(SMALLEST_LOOK, math.ceil(items / self.looks))
+        return [order[start : start + size] for start in range(0, items, size)]
+
+    def stop(self, current: Scores, candidate: Scores, planned: int, place: Round) -> GateResult | None:
+        """Stop when the decision is certain, or an acceptance too unlikely to be worth the calls."""
+        found, left, level = compare(current, candidate), planned - len(current), self.level(place)
+        if left <= 0:
+            return None
+        if found.p_value(1.0, left) > level:
+            return self._result(found, place, planned, False, UNDOABLE)
+        if found.p_value(-1.0, left) <= level:
+            return self._result(found, place, planned, True, UNDOABLE)
+        chance = self._chance(found, left, level)
+        if chance < self.futility:
+            return self._result(found, place, planned, False, f"the chance of still showing a gain is {chance:.1%}")
+        return None
+
+    def _chance(self, found: Differences, left: int, level: float) -> float:
+        seen, squares = len(found.values), sum(value * value for value in found.values)
+        return conditional_power(sum(found.values), squares, seen, seen + left, level, self.goal)
+
+    def decide(self, current: Scores, candidate: Scores, place: Round) -> GateResult:
         """Accept if the p-value is at most this round's share of alpha."""
-        if not 0 <= round_index < rounds:
-            raise ValueError(f"round {round_index} of {rounds}: alpha is spent over the planned rounds only")
-        pairs, alpha = count_pairs(current, candidate), self.alpha / rounds
-        return _result(self.name, pairs.p_value <= alpha, pairs, alpha)
+        found = compare(current, candidate)
+        return self._result(found, place, len(current), found.p_value() <= self.level(place), "")
+
+    def _result(self, found: Differences, place: Round, planned: int, accepted: bool, stopped: str) -> GateResult:
+        level = self.level(place)
+        result = _result(self.name, accepted, found, planned, level, stopped)
+        spent, gain = place.spent + level, self.detectable(planned, level, None)
+        figures = {"alpha_spent": spent, "detectable": gain, "repeats": self.repeats}
+        reason = f"{result.reason}; {spent:.4f} of {self.alpha:g} spent"
+        return result.model_copy(update={**figures, "reason": reason})
 
 
 @dataclass(frozen=True)
 class StrictGate:
-    """Accepts any surplus of wins. No test: it lets a third of all no-op edits pass on 3 items."""
+    """GEPA's published rule: accept if the sum over a small fresh minibatch improves.
 
-    name: str = "strict greater"
+    No test: on 3 items whose replies are a coin's toss it lets a third of all no-op edits pass.
+    """
 
-    def decide(self, current: Outcomes, candidate: Outcomes, round_index: int, rounds: int) -> GateResult:
-        """Accept if the candidate solved more graded items."""
-        pairs = count_pairs(current, candidate)
-        return _result(self.name, pairs.wins > pairs.losses, pairs, 1.0)
+    minibatch: int = 3
+    name: str = field(default="strict", init=False)
+
+    def batches(self, items: int, round_index: int, seed: int) -> list[list[int]]:
+        """One minibatch, drawn anew in each round."""
+        return [random.Random(f"{seed}/gate/{round_index}").sample(range(items), min(self.minibatch, items))]
+
+    def stop(self, current: Scores, candidate: Scores, planned: int, place: Round) -> GateResult | None:
+        """It never stops early."""
+        return None
+
+    def decide(self, current: Scores, candidate: Scores, place: Round) -> GateResult:
+        """Accept if the candidate's sum over the graded items is larger."""
+        found = compare(current, candidate)
+        return _result(self.name, sum(found.values) > 1e-9, found, len(current), 1.0, "")
 
 
 @dataclass(frozen=True)
 class OpenGate:
-    """Accepts every edit; for measuring what a gate is worth."""
+    """Accepts every edit without a call; for measuring what a gate is worth."""
 
-    name: str = "open"
+    name: str = field(default="none", init=False)
 
-    def decide(self, current: Outcomes, candidate: Outcomes, round_index: int, rounds: int) -> GateResult:
-        """Accept."""
-        return _result(self.name, True, count_pairs(current, candidate), 1.0)
+    def batches(self, items: int, round_index: int, seed: int) -> list[list[int]]:
+        """Nothing is evaluated."""
+        return []
 
-
-def power(n: int, alpha: float, effect: float, noise: float) -> float:
-    """Probability that the one-sided exact test accepts a true gain of `effect`.
-
-    `noise` is the share of items that the candidate loses, `effect + noise` the share it wins.
-    The number of discordant items is binomial in `n`, the wins among them binomial again.
-    """
-    discordant = min(1.0, effect + 2 * noise)
-    if discordant <= 0:
-        return 0.0
-    pairs = np.arange(1, n + 1)
-    shown = stats.binom.sf(_critical(pairs, alpha) - 1, pairs, min(1.0, (effect + noise) / discordant))
-    return float((stats.binom.pmf(pairs, n, discordant) * shown).sum())
-
-
-def minimum_detectable_effect(n: int, alpha: float, goal: float = 0.8, noise: float = 0.05) -> float | None:
-    """Smallest gain in accuracy that `n` items show with probability `goal`, to 0.001.
-
-    None if not even the largest possible gain is shown. `noise` as in `power`.
-    """
-    low, high = 0.0, 1 - 2 * noise
-    if n < 1 or power(n, alpha, high, noise) < goal:
+    def stop(self, current: Scores, candidate: Scores, planned: int, place: Round) -> GateResult | None:
+        """There is nothing to stop."""
         return None
-    while high - low > 0.001:
-        middle = (low + high) / 2
-        low, high = (low, middle) if power(n, alpha, middle, noise) >= goal else (middle, high)
-    return round(high, 3)
+
+    def decide(self, current: Scores, candidate: Scores, place: Round) -> GateResult:
+        """Accept."""
+        return _result(self.name, True, compare(current, candidate), len(current), 1.0, "")
 
 
-def _critical(pairs: np.ndarray, alpha: float) -> np.ndarray:
-    """Fewest wins among so many discordant items that are accepted; more than there are if none."""
-    wins = stats.binom.isf(alpha, pairs, 0.5).astype(int) + 1
-    exact = stats.binom.sf(wins - 2, pairs, 0.5) <= alpha  # isf rounds the other way at equality
-    return np.where(exact, wins - 1, wins)
+def gate_rule(config: RunConfig) -> GateRule:
+    """The rule that the configuration names."""
+    settings = config.gate
+    if settings.rule == "strict":
+        return StrictGate(settings.minibatch)
+    if settings.rule == "none":
+        return OpenGate()
+    return SequentialGate(config.loop.alpha, settings.looks, settings.futility, settings.repeats)
 
 
-def _result(policy: str, accepted: bool, pairs: PairCounts, alpha: float) -> GateResult:
-    figures = f"{pairs.wins} won, {pairs.losses} lost of {pairs.n} items, p = {pairs.p_value:.4f}, alpha = {alpha:.4f}"
-    reason = ("accepted: " if accepted else "not shown to help: ") + figures
+def promise(config: RunConfig) -> str:
+    """What the gate can show with these settings: one line to read before anything is spent."""
+    rule, items = gate_rule(config), config.sizes.gate
+    if not isinstance(rule, SequentialGate):
+        return f"gate '{rule.name}': no test, an edit that changes nothing can pass"
+    level = rule.level(Round(0, max(1, config.loop.rounds)))
+    head = f"gate 'sequential': {items} items, alpha {level:.4f} per round ({config.loop.alpha:g} over all)"
+    gains = [rule.detectable(items, level, noise) for noise in (STEADY, None)]
+    if gains[0] is None:
+        return f"{head}; too few to show any gain (raise sizes.gate)"
+    least, most = (f"{gain:.0%}" if gain is not None else "none" for gain in gains)
+    needed = [items_needed(ASKED, level, rule.goal, noise, rule.repeats) for noise in (STEADY, None)]
+    return (
+        f"{head}; with 80% probability they show a gain of {least} if replies hardly vary, {most} if they vary as much "
+        f"as they can; a gain of {ASKED:.0%} takes {needed[0] or MOST_ITEMS} to {needed[1] or MOST_ITEMS} items"
+    )
+
+
+def _result(rule: str, accepted: bool, found: Differences, planned: int, alpha: float, stopped: str) -> GateResult:
+    n, p = len(found.values), found.p_value()
+    figures = f"{found.wins} won, {found.losses} lost of {n} items, p = {p:.4f}, alpha = {alpha:.4f}"
+    if stopped:
+        figures += f"; stopped {planned - n - found.ungraded} items early: {stopped}"
     return GateResult(
-        policy=policy,
+        policy=rule,
         accepted=accepted,
-        n=pairs.n,
-        wins=pairs.wins,
-        losses=pairs.losses,
-        ungraded=pairs.ungraded,
-        p_value=pairs.p_value,
+        n=n,
+        wins=found.wins,
+        losses=found.losses,
+        ungraded=found.ungraded,
+        p_value=p,
         alpha=alpha,
-        reason=reason,
+        reason=("accepted: " if accepted else "not shown to help: ") + figures,
+        planned=planned,
+        difference=found.mean,
+        stopped=stopped,
     )

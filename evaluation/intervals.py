@@ -22,6 +22,7 @@ from records.nouns import content_hash
 
 Interval = tuple[float, float]
 RESAMPLES = 9_999
+GRID = 60  # largest common denominator of scores that are tested exactly
 LEVEL = 0.95
 
 
@@ -121,6 +122,45 @@ def exact_mcnemar(wins: int, losses: int) -> float:
 def exact_mcnemar_greater(wins: int, losses: int) -> float:
     """One-sided exact McNemar p-value of "more wins than losses"."""
     return float(stats.binomtest(wins, wins + losses, alternative="greater").pvalue) if wins + losses else 1.0
+
+
+def sign_flip_greater(differences: Sequence[float]) -> float:
+    """One-sided p-value of "the differences are above 0": the paired permutation test.
+
+    Under the null each item's two scores may be exchanged, so its difference may have either sign (Fisher
+    1935). Exact for whole differences and for shares of up to 60 replies, where the sums lie on a grid
+    (for -1, 0 and 1 it is the exact McNemar test); else from 9,999 random exchanges, the observed one
+    counted among them, which keeps the level.
+    """
+    steps = [difference for difference in differences if difference]
+    if not steps:
+        return 1.0
+    if all(abs(step) == 1 for step in steps):
+        return exact_mcnemar_greater(steps.count(1), steps.count(-1))
+    grid = next((d for d in range(2, GRID + 1) if all(abs(s * d - round(s * d)) < 1e-6 for s in steps)), None)
+    return _grid_p([round(step * grid) for step in steps]) if grid else _sampled_p(np.array(steps))
+
+
+def _grid_p(steps: Sequence[int]) -> float:
+    """The exact distribution of the sum of random signs times whole numbers, one step after the other."""
+    reach = sum(abs(step) for step in steps)
+    chances = np.zeros(2 * reach + 1)  # of the sums -reach … reach
+    chances[reach] = 1.0
+    for step in map(abs, steps):
+        chances = (np.roll(chances, step) + np.roll(chances, -step)) / 2  # never wraps: reach bounds the sum
+    return min(1.0, float(chances[reach + sum(steps) :].sum()))
+
+
+def _sampled_p(steps: np.ndarray) -> float:
+    test = stats.permutation_test(
+        (steps,),
+        np.sum,
+        permutation_type="samples",
+        alternative="greater",
+        n_resamples=RESAMPLES,
+        rng=np.random.default_rng(_seed(steps)),
+    )
+    return float(test.pvalue)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -264,12 +264,12 @@ def _origins(origin: Sequence[str]) -> str:
 
 
 def gate_section(summary: Json) -> Section | None:
-    """One row per round: what was proposed and what the paired test said."""
+    """One row per round: what was proposed and what the gate's rule said."""
     history = summary["strategy"]["gate"]
     if not history:
         return None
-    rows = [_gate_row(entry) for entry in history]
-    columns = ["round", "decision", "edits", "items", "won", "lost", "ungraded", "p (one-sided)", "alpha"]
+    columns = ["round", "decision", "rule", "edits", "items", "won", "lost", "ungraded", "p (one-sided)", "alpha"]
+    rounds = Table("Rounds", [*columns, "spent"], [_gate_row(entry) for entry in history], 3)
     edits = [
         [
             str(entry["round"]),
@@ -283,19 +283,39 @@ def gate_section(summary: Json) -> Section | None:
         for edit in entry["edits"]
     ]
     folded = [Table("Proposed edits", ["round", "operation", "section", "text", "reason", "attempts"], edits, 6)]
-    note = "An edit is kept only if a one-sided exact test on validation items that the reflection never saw says so."
-    return Section("The gate", [note], [Table("Rounds", columns, rows, 2)], folded=folded if edits else ())
+    return Section("The gate", _gate_notes(history), [rounds], folded=folded if edits else ())
+
+
+def _gate_notes(history: Sequence[Json]) -> list[str]:
+    """What the rule is, what it can show, and why comparisons ended early."""
+    gates = [entry["gate"] for entry in history if entry["gate"]]
+    if any(gate["policy"] in ("strict", "none") for gate in gates):
+        return ["This rule is no test: an edit that changes nothing can have been kept."]
+    notes = ["An edit is kept only if a one-sided exact test on validation items says so that no reflection saw."]
+    gains = [gate["detectable"] for gate in gates if gate["detectable"] is not None]
+    if gains:
+        notes.append(f"When replies vary as much as they can, it shows gains of {max(gains):.0%} with 80% probability.")
+    stops = [f"round {e['round']}: {e['gate']['stopped']}" for e in history if e["gate"] and e["gate"]["stopped"]]
+    return notes + ([f"Stopped early: {'; '.join(stops)}."] if stops else [])
 
 
 def _gate_row(entry: Json) -> list[str]:
     gate = entry["gate"]
-    figures = ["", "", "", "", "", ""]
-    if gate:
-        counts = [str(gate[name]) for name in ("n", "wins", "losses", "ungraded")]
-        figures = [*counts, p_text(gate["p_value"]), f"{gate['alpha']:.3f}"]
     word = "kept" if entry["accepted"] else "not kept"
     note = f": {entry['note']}" if entry["note"] else ""
-    return [str(entry["round"]), word + note, str(len(entry["edits"])), *figures]
+    policy = gate["policy"] if gate else ""
+    return [str(entry["round"]), word + note, policy, str(len(entry["edits"])), *_gate_figures(gate)]
+
+
+def _gate_figures(gate: Json | None) -> list[str]:
+    """Items, wins, losses, ungraded, p, alpha, alpha spent so far; empty for a round without a test."""
+    if gate is None:
+        return [""] * 7
+    used = gate["n"] + gate["ungraded"]
+    items = str(gate["n"]) if gate["planned"] in (None, used) else f"{gate['n']} of {gate['planned']}"
+    counts = [str(gate[name]) for name in ("wins", "losses", "ungraded")]
+    spent = "" if gate["alpha_spent"] is None else f"{gate['alpha_spent']:.4f}"
+    return [items, *counts, p_text(gate["p_value"]), f"{gate['alpha']:.4f}", spent]
 
 
 def approval_section(summary: Json, extras: Json) -> Section | None:

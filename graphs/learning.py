@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import random
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -11,12 +10,11 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
 
 from agents.playbook import EditError, apply_edits, check_size
-from agents.solver import Solver
 from agents.teacher import Graded
-from evaluation.gate import ExactPairedGate
 from evaluation.leakage import check_strategy
-from graphs.attempts import Job, attempt_all, passed, share_passed, teacher_jobs
+from graphs.attempts import attempt_all, share_passed, teacher_jobs
 from graphs.context import RunContext
+from graphs.gating import compare_strategies
 from graphs.state import TransferState
 from graphs.strategies import load_strategy, save_strategy
 from models.tokens import count_tokens
@@ -135,10 +133,7 @@ async def gate(state: TransferState, runtime: Runtime[RunContext]) -> dict[str, 
     proposal = next(p for p in context.run.read("proposals.jsonl", Reflection) if p.round == number)
     result: GateResult | None = None
     if proposal.candidate_hash:
-        current = await _gate_attempts(context, state["current"], number)
-        candidate = await _gate_attempts(context, proposal.candidate_hash, number)
-        policy = ExactPairedGate(alpha=context.config.loop.alpha)
-        result = policy.decide(passed(current), passed(candidate), number - 1, context.config.loop.rounds)
+        result = await compare_strategies(context, state["current"], proposal.candidate_hash, number)
         _keep(context, proposal.candidate_hash, result)
         context.events.info(result.reason)
     accepted = bool(result and result.accepted)
@@ -150,33 +145,6 @@ async def gate(state: TransferState, runtime: Runtime[RunContext]) -> dict[str, 
         "candidate": None,
         "rejected": state.get("rejected", []) + ([] if accepted else [final.id]),
     }
-
-
-async def _gate_attempts(context: RunContext, strategy_hash: str, number: int) -> list[Graded]:
-    """Validation attempts of the gate's model with one strategy; known ones are not repeated."""
-    strategy = load_strategy(context.run, strategy_hash)
-    solver = Solver(context.gateway, gate_model(context), "gate", context.config.decoding)
-    jobs: list[Job] = [
-        (
-            problem,
-            functools.partial(
-                solver.solve,
-                problem,
-                stage="gate",
-                arm=f"strategy-{strategy_hash}",
-                context=strategy.text,
-                strategy_hash=strategy_hash,
-                max_tokens=context.reply_tokens,
-            ),
-        )
-        for problem in context.problems.open("validation", "gate")
-    ]
-    return await attempt_all(context, f"Round {number}: gate", jobs)
-
-
-def gate_model(context: RunContext) -> str:
-    """Whose gain counts at the gate: that of the teacher who writes, or the student's if the teacher is scripted."""
-    return context.teacher.writer if context.teacher.is_language_model else context.config.student
 
 
 def _keep(context: RunContext, candidate_hash: str, result: GateResult) -> None:

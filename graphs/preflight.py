@@ -16,6 +16,7 @@ from agents.arms import STRATEGY_ARMS
 from agents.playbook import MAX_TOKENS as STRATEGY_TOKENS
 from agents.teacher import JOURNAL_CHARS, MATERIAL_CHARS, WRITING_TOKENS
 from domains import get_domain
+from evaluation.gate import gate_rule
 from graphs.money import paid_models
 from graphs.teaching import MAX_SAMPLES
 from models.batches import supports_batches
@@ -105,9 +106,11 @@ def _student(config: RunConfig, problems: ProblemSet, reply: int) -> Iterator[_C
 
 
 def _gate(config: RunConfig, problems: ProblemSet, reply: int) -> _Calls:
-    rounds = config.loop.rounds
-    times = (0, rounds + 1 if rounds else 0)
-    return _solving("gate", "gate", problems.open("validation", "gate"), times, reply, (0, STRATEGY_TOKENS))
+    """At most every item once per strategy, the first and each round's candidate; none if no edit is proposed."""
+    items, rounds = problems.open("validation", "gate"), config.loop.rounds
+    compared = sum(map(len, gate_rule(config).batches(len(items), 0, config.seed))) / len(items)
+    times = min(rounds + 1, 2 * rounds * compared) if compared < 1 else (rounds + 1 if rounds else 0)
+    return _solving("gate", "gate", items, (0, times * config.gate.repeats), reply, (0, STRATEGY_TOKENS))
 
 
 def _teacher(config: RunConfig, problems: ProblemSet, reply: int) -> Iterator[_Calls]:

@@ -9,7 +9,7 @@ from typing import Any
 from langgraph.runtime import Runtime
 
 from agents.solver import Solver
-from evaluation.gate import minimum_detectable_effect
+from evaluation.gate import promise
 from evaluation.leakage import LeakReport, check_splits
 from graphs.attempts import Job, attempt_all, evaluation_row, share_passed, teacher_jobs
 from graphs.context import RunContext, StageError
@@ -33,7 +33,7 @@ async def prepare_splits(state: TransferState, runtime: Runtime[RunContext]) -> 
     context.events.info(", ".join(f"{name} {count}" for name, count in sizes.items()))
     context.events.info(_likeness(report))
     await _self_check(context, problems)
-    context.events.info(_gate_power(context))
+    context.events.info(promise(context.config))
     return {"sizes": sizes}
 
 
@@ -45,15 +45,6 @@ def _likeness(report: LeakReport) -> str:
         if overlap.text == "prompt" and overlap.a == "train" and overlap.b in ("test", "ood")
     ]
     return f"no problem is in two splits; alike to a training prompt in all but parameters: {', '.join(parts)}"
-
-
-def _gate_power(context: RunContext) -> str:
-    """The minimum detectable effect, said before anything is spent."""
-    items, loop = context.config.sizes.gate, context.config.loop
-    effect = minimum_detectable_effect(items, loop.alpha / max(1, loop.rounds))
-    if effect is None:
-        return f"the gate sees {items} items: too few to show any gain (raise sizes.gate)"
-    return f"the gate sees {items} items: it shows a gain of {effect:.0%} or more with 80% probability"
 
 
 async def _self_check(context: RunContext, problems: list[Problem]) -> None:

@@ -69,6 +69,8 @@ def _explain(item: Any) -> str:
     location = ".".join(str(part) for part in item["loc"])
     if item["type"] == "extra_forbidden":
         return f"unknown setting '{location}'; there are: {', '.join(_known_keys(item['loc'][:-1]))}"
+    if not location:  # a check of several settings together
+        return str(item["ctx"]["error"])
     return f"setting '{location}': {item['msg']} (given: {item['input']!r})"
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from records.nouns import Record
 
 Profile = Literal["quick", "full"]
 Teaching = Literal["round_robin", "vote"]
+Rule = Literal["sequential", "strict", "none"]
 Approval = Literal["ask", "gate", "always", "never"]
 
 
@@ -31,6 +32,16 @@ class LoopConfig(Record):
     attempts: int = Field(2, ge=1, description="attempts per training problem")
     max_edits: int = Field(4, ge=1, le=4)
     alpha: float = Field(0.05, gt=0, lt=1, description="error budget of the gate over all rounds")
+
+
+class GateConfig(Record):
+    """The rule that decides on an edited strategy; its error budget is `loop.alpha`, its items `sizes.gate`."""
+
+    rule: Rule = "sequential"
+    repeats: int = Field(1, ge=1, le=20, description="replies per item and strategy; the item stays the unit")
+    looks: int = Field(4, ge=1, description="sequential: into how many batches a comparison is cut at most")
+    futility: float = Field(0.05, ge=0, lt=0.5, description="sequential: conditional power below which it stops")
+    minibatch: int = Field(3, ge=1, description="strict: items per round")
 
 
 class Decoding(Record):
@@ -103,6 +114,7 @@ class RunConfig(Record):
     student_arms: tuple[str, ...] = ("base", "base+strategy", "lora_plain", "lora_strategy")
     sizes: Sizes = Sizes()
     loop: LoopConfig = LoopConfig()
+    gate: GateConfig = GateConfig()
     decoding: Decoding = Decoding()
     training: TrainingConfig = TrainingConfig()
     sandbox_tier: Literal["auto", "docker", "jail"] = "auto"
@@ -116,6 +128,15 @@ class RunConfig(Record):
     batches: Batches = Batches()
     budget: Budget = Budget()
     prices: str | None = Field(None, description="file of the user's own prices, over the shipped table")
+
+    @model_validator(mode="after")
+    def _repeats_differ(self) -> RunConfig:
+        if self.gate.repeats > 1 and self.decoding.temperature == 0:
+            raise ValueError(
+                f"gate.repeats={self.gate.repeats} with decoding.temperature=0 pays for the same reply several times; "
+                "set decoding.temperature above 0 or gate.repeats=1"
+            )
+        return self
 
     @property
     def teachers(self) -> tuple[str, ...]:

@@ -161,7 +161,11 @@ class GateResult(Record):
     """Outcome of the paired test of a candidate strategy against the current one.
 
     `wins` / `losses` count validation items that only the candidate / only the current strategy
-    solved; `p_value` is one-sided; `ungraded` items are left out of `n`.
+    solved (with several replies per item: solved more often); `p_value` is one-sided; `ungraded` items
+    are left out of `n`. `difference` is the mean gain per item, `planned` the number of items that were
+    at hand, `stopped` why not all were used. `alpha` is this round's level and `alpha_spent` what all
+    rounds so far have used, `detectable` the gain that the test shows with 80% probability when replies
+    vary as much as they can; both are None for a rule without a test, whose `alpha` is 1.
     """
 
     policy: str
@@ -173,6 +177,12 @@ class GateResult(Record):
     p_value: float
     alpha: float
     reason: str
+    planned: int | None = None
+    repeats: int = 1
+    difference: float | None = None
+    alpha_spent: float | None = None
+    detectable: float | None = None
+    stopped: str = ""
 
 
 class Reflection(Record):

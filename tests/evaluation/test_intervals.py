@@ -1,5 +1,6 @@
 """Intervals and tests against independent calculations and simulations."""
 
+import itertools
 import random
 
 import numpy as np
@@ -20,6 +21,7 @@ from evaluation.intervals import (
     holm,
     holm_levels,
     paired_difference,
+    sign_flip_greater,
     wilson,
 )
 
@@ -113,3 +115,22 @@ def test_no_pairs_and_one_pair() -> None:
     empty = paired_difference({})
     assert empty.difference is None and empty.ci95 is None and empty.interval(0.9) is None and empty.p == 1
     assert paired_difference({"a": [(True, False)]}).ci95 == (1.0, 1.0)
+
+
+def test_the_permutation_test_is_mcnemar_for_pass_and_fail_and_exact_on_a_grid() -> None:
+    passes = [1.0] * 7 + [-1.0] * 2 + [0.0] * 9
+    assert sign_flip_greater(passes) == pytest.approx(exact_mcnemar_greater(7, 2))
+    assert sign_flip_greater([step / 3 for step in passes]) == pytest.approx(exact_mcnemar_greater(7, 2))
+    steps = [1.0, 2 / 3, -1 / 3, 1 / 3, 0.5, -0.25]
+    sums = [sum(s * x for s, x in zip(signs, steps, strict=True)) for signs in itertools.product((1, -1), repeat=6)]
+    exact = sum(total >= sum(steps) - 1e-9 for total in sums) / len(sums)
+    assert sign_flip_greater(steps) == pytest.approx(exact)
+    assert sign_flip_greater([step * 1.0001234 for step in steps]) == pytest.approx(exact)  # off every grid: by scipy
+    assert sign_flip_greater([]) == sign_flip_greater([0.0] * 5) == 1.0
+
+
+def test_the_permutation_test_of_many_scores_off_the_grid_is_near_the_exact_one() -> None:
+    rng = random.Random(4)
+    steps = [round(rng.uniform(-0.6, 1.0) * 59) / 59 for _ in range(40)]
+    moved = [step * 0.99991 for step in steps]
+    assert sign_flip_greater(moved) == pytest.approx(sign_flip_greater(steps), abs=0.01)

@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 
 from evaluation.figures import cost_text
+from evaluation.gate import OpenGate, Round, SequentialGate
 from evaluation.report import fenced, markdown, visible, write_report
+from evaluation.sections import gate_section
+from evaluation.summary import gate_entry
 from evaluation.wording import cause, finding, points
 from records.nouns import Bullet, Decision, Edit, GateResult, Reflection, Strategy
 from records.rundir import RunDirectory
@@ -186,3 +189,22 @@ def test_small_words() -> None:
     assert cost_text([{"calls": 3, "cost": None}]) == "cost unknown"
     assert cost_text([{"calls": 3, "cost": 0.5, "unknown_cost_calls": 0}]) == "$0.50"
     assert cost_text([{"calls": 1, "cost": 0.5}, {"calls": 2, "cost": None}]) == "$0.50 + unknown"
+
+
+def test_the_gate_section_names_the_rule_the_alpha_spent_and_an_early_stop() -> None:
+    place, strategy = Round(1, 2, 0.025), Strategy(name="s", bullets=())
+    edit = Edit(operation="ADD", text="t", origin=("a",), reason="r")
+    stopped = SequentialGate().stop([True] * 12, [False] * 12, 24, place)
+    assert stopped is not None
+    for result, words in (
+        (stopped, ("sequential", "12 of 24", "0.0500")),
+        (OpenGate().decide([], [], place), ("none",)),
+    ):
+        entry = gate_entry(reflection(strategy, edit, result, ""))
+        section = gate_section({"strategy": {"gate": [entry]}})
+        assert section is not None
+        row = dict(zip(section.tables[0].columns, section.tables[0].rows[0], strict=True))
+        assert set(words) <= set(row.values())
+        notes = " ".join(section.paragraphs)
+        assert ("Stopped early: round 1: the other items cannot change this" in notes) == bool(result.stopped)
+        assert ("is no test" in notes) == (result.policy == "none")

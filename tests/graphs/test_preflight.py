@@ -8,6 +8,7 @@ import pytest
 from rich.console import Console
 
 from console.money import show_preflight
+from evaluation.gate import promise
 from graphs.preflight import preflight
 from graphs.settings import build_config
 from records.config import RunConfig
@@ -69,3 +70,24 @@ def test_table_names_total_and_budget_and_leaves_unknown_costs_unknown() -> None
     house = printed(config(teacher="vllm:m@http://h/v1"))
     assert "unknown" in house and "Budget: none" in house
     assert printed(config()) == ""
+
+
+@pytest.mark.parametrize(
+    ("overrides", "most"),
+    [
+        ((), 12),
+        (("gate.repeats=3", "decoding.temperature=0.5"), 36),
+        (("gate.rule=strict",), 12),
+        (("gate.rule=strict", "gate.minibatch=1"), 4),
+        (("gate.rule=none",), 0),
+        (("loop.rounds=0",), 0),
+    ],
+)
+def test_calls_of_the_gate_by_rule(overrides: tuple[str, ...], most: int) -> None:
+    parts = preflight(config(*overrides, teacher="openai:gpt-5-mini"))
+    assert next(part for part in parts if part.stage == "gate").calls == (0, most)
+
+
+def test_what_the_gate_can_show_stands_below_the_table() -> None:
+    settings = config("sizes.gate=60", teacher="anthropic:claude-haiku-4-5")
+    assert promise(settings) in printed(settings)

@@ -1,0 +1,76 @@
+"""The gate's calls: the current strategy and the candidate on the same validation items, batch after batch."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+
+from agents.solver import Solver
+from evaluation.gate import Round, gate_rule, mean_scores
+from graphs.attempts import Job, attempt_all, passed
+from graphs.context import RunContext
+from graphs.strategies import load_strategy
+from records.nouns import GateResult, Problem, Reflection
+
+Scores = list[float | None]
+
+
+async def compare_strategies(context: RunContext, current: str, candidate: str, number: int) -> GateResult:
+    """What the gate's rule says of two strategies (hashes) in round `number`, counted from 1."""
+    rule, place = gate_rule(context.config), _place(context, number)
+    problems = context.problems.open("validation", "gate")
+    batches = rule.batches(len(problems), place.index, context.config.seed)
+    planned = sum(map(len, batches))
+    old, new = Scores(), Scores()
+    for batch in batches:
+        scores = await _scores(context, [problems[i] for i in batch], (current, candidate), number)
+        old, new = old + scores[0], new + scores[1]
+        if result := rule.stop(old, new, planned, place):
+            return result
+    return rule.decide(old, new, place)
+
+
+def _place(context: RunContext, number: int) -> Round:
+    """Where the loop stands: the alpha of a round is spent when its test was made, whatever came out."""
+    tested = [r.gate for r in context.run.read("reflections.jsonl", Reflection) if r.gate and r.round < number]
+    spent = sum(gate.alpha for gate in tested if gate.alpha_spent is not None)
+    return Round(number - 1, context.config.loop.rounds, spent)
+
+
+async def _scores(
+    context: RunContext, problems: Sequence[Problem], strategies: Sequence[str], number: int
+) -> list[Scores]:
+    """Per strategy one score per problem; all calls are made together, and known ones are not repeated."""
+    repeats = range(context.config.gate.repeats)
+    jobs = [job for name in strategies for sample in repeats for job in _jobs(context, problems, name, sample)]
+    replies = passed(await attempt_all(context, f"Round {number}: gate", jobs))
+    size = len(problems)
+    rows = [replies[start : start + size] for start in range(0, len(replies), size)]
+    each = [rows[start : start + len(repeats)] for start in range(0, len(rows), len(repeats))]
+    return [mean_scores(list(zip(*samples, strict=True))) for samples in each]
+
+
+def _jobs(context: RunContext, problems: Sequence[Problem], strategy_hash: str, sample: int) -> list[Job]:
+    strategy = load_strategy(context.run, strategy_hash)
+    solver = Solver(context.gateway, gate_model(context), "gate", context.config.decoding)
+    return [
+        (
+            problem,
+            functools.partial(
+                solver.solve,
+                problem,
+                stage="gate",
+                arm=f"strategy-{strategy_hash}",
+                context=strategy.text,
+                strategy_hash=strategy_hash,
+                sample=sample,
+                max_tokens=context.reply_tokens,
+            ),
+        )
+        for problem in problems
+    ]
+
+
+def gate_model(context: RunContext) -> str:
+    """Whose gain counts at the gate: that of the teacher who writes, or the student's if the teacher is scripted."""
+    return context.teacher.writer if context.teacher.is_language_model else context.config.student
