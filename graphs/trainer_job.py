@@ -13,6 +13,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -46,25 +47,43 @@ async def train(run: RunDirectory, arm: str, seed: int, progress: Progress) -> P
     directory = adapter_directory(run, arm, seed)
     directory.mkdir(parents=True, exist_ok=True)
     process: subprocess.Popen[bytes] | None = None
-    if _running(directory / "job.json") is None:
-        process = _start(run, arm, seed, directory)
+    command = _command(run, arm, seed)
+    if _running(directory / "job.json") is None and not _adopt(command, directory):
+        process = _start(command, directory)
     await _follow(directory, progress, process)
     if (process is not None and process.returncode != 0) or not (directory / "done.json").exists():
         raise StageError(f"training of {arm} (seed {seed}) did not finish: {_last_words(directory)}")
     return directory
 
 
-def _start(run: RunDirectory, arm: str, seed: int, directory: Path) -> subprocess.Popen[bytes]:
-    command = (sys.executable, "-m", "training.sft", "--run", str(run.path), "--arm", arm, "--seed", str(seed))
+def _command(run: RunDirectory, arm: str, seed: int) -> tuple[str, ...]:
+    return (sys.executable, "-m", "training.sft", "--run", str(run.path), "--arm", arm, "--seed", str(seed))
+
+
+def _start(command: tuple[str, ...], directory: Path) -> subprocess.Popen[bytes]:
     root = str(Path(__file__).resolve().parents[1])
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH", "")]))}
     with (directory / "trainer.log").open("ab") as log:
         process = subprocess.Popen(
             command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=environment, start_new_session=True
         )
-    job = Job(pid=process.pid, started=psutil.Process(process.pid).create_time(), command=command)
-    write_atomically(directory / "job.json", job.model_dump_json())
+    _note(process.pid, command, directory)
     return process
+
+
+def _note(pid: int, command: tuple[str, ...], directory: Path) -> None:
+    job = Job(pid=pid, started=psutil.Process(pid).create_time(), command=command)
+    write_atomically(directory / "job.json", job.model_dump_json())
+
+
+def _adopt(command: tuple[str, ...], directory: Path) -> bool:
+    """Find a trainer whose parent was killed after starting it and before noting it; note it now."""
+    for process in psutil.process_iter(["cmdline", "uids"]):
+        if process.info["cmdline"] == list(command) and process.info["uids"].real == os.getuid():
+            with suppress(psutil.NoSuchProcess):
+                _note(process.pid, command, directory)
+                return True
+    return False
 
 
 def _running(job_file: Path) -> psutil.Process | None:

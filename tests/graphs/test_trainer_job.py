@@ -40,6 +40,19 @@ pathlib.Path({str(directory / "done.json")!r}).write_text("{{}}")
     assert reaper(trainer) == 0
 
 
+async def test_trainer_that_nobody_noted_is_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = RunDirectory(tmp_path)
+    directory = adapter_directory(run, "lora_plain", 0)
+    done = directory / "done.json"
+    command = (sys.executable, "-c", f"import pathlib, time; time.sleep(1); pathlib.Path({str(done)!r}).touch()")
+    monkeypatch.setattr(trainer_job, "_command", lambda *_: command)
+    directory.mkdir(parents=True)
+    trainer = subprocess.Popen(command, start_new_session=True)  # its parent dies here, before it writes job.json
+    assert await train(run, "lora_plain", 0, lambda *_: None) == directory
+    assert Job.model_validate_json((directory / "job.json").read_text()).pid == trainer.pid
+    assert trainer.poll() == 0
+
+
 async def test_failed_trainer_is_quoted_and_the_dataset_is_missing(tmp_path: Path) -> None:
     run = RunDirectory(tmp_path)
     run.write_json("run.json", {"config": {"domain": "python"}})
