@@ -112,7 +112,10 @@ def _tree(segments: list[tuple[int, list[Line]]]) -> list[Line]:
         return segments[0][1]
     middle = len(segments) // 2
     low, high = _tree(segments[:middle]), _tree(segments[middle:])
-    return [(_FROM, 0, 1, segments[middle][0]), (_JUMP, 0, 0, len(low)), *low, *high]
+    pivot = segments[middle][0]
+    if len(low) < 256:  # the reach of a conditional jump
+        return [(_FROM, len(low), 0, pivot), *low, *high]
+    return [(_FROM, 0, 1, pivot), (_JUMP, 0, 0, len(low)), *low, *high]
 
 
 def _give(action: int) -> Line:
