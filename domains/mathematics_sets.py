@@ -11,7 +11,6 @@ Not guaranteed: that a gold answer can be read; an answer in the same words is e
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import Any, get_args
 
 from domains.base import DomainError
 from domains.mathematics_families import MARK, REPLY_FORMAT
+from domains.problem_files import Row, file_rows
 from records.nouns import Difficulty, Problem, Split, content_hash
 from sandbox.maths_contracts import ContractError, parse_contract
 from sandbox.maths_text import Ambiguous, boxed_answer, plain
@@ -30,40 +30,15 @@ NAMES: Mapping[str, tuple[str, str | None, tuple[Split, ...]]] = {
 }
 _ANNOTATION = re.compile(r"<<[^<>]*>>")
 _LEVELS: Mapping[str, Difficulty] = {"Level 1": "easy", "Level 2": "easy", "Level 4": "hard", "Level 5": "hard"}
-Row = tuple[str, Mapping[str, Any]]
 
 
 def load_problems(source: str) -> list[Problem]:
     """All problems of a file or of a known name, in their order, each once. Raises DomainError."""
-    rows = list(_hub_rows(source) if source in NAMES else _file_rows(Path(source)))
+    rows = list(_hub_rows(source) if source in NAMES else file_rows(Path(source), NAMES))
     if not rows:
         raise DomainError(f"{source}: no problems in it")
     problems = [_problem(row, where) for where, row in rows]
     return list({problem.content_hash: problem for problem in problems}.values())
-
-
-def _file_rows(path: Path) -> Iterator[Row]:
-    try:
-        lines = path.read_text("utf-8").split("\n")
-    except OSError as error:
-        raise DomainError(
-            f"cannot read problems from '{path}' ({error.strerror}); give a JSONL file or one of: {', '.join(NAMES)}"
-        ) from error
-    except UnicodeDecodeError as error:
-        raise DomainError(f"{path}: not UTF-8 text ({error.reason} at byte {error.start})") from error
-    for number, line in enumerate(lines, 1):
-        if line.strip():
-            yield f"{path}, line {number}", _object(line, f"{path}, line {number}")
-
-
-def _object(line: str, where: str) -> Mapping[str, Any]:
-    try:
-        row = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise DomainError(f"{where}: not JSON ({error})") from error
-    if not isinstance(row, dict):
-        raise DomainError(f"{where}: not a JSON object")
-    return row
 
 
 def _hub_rows(name: str) -> Iterator[Row]:

@@ -11,12 +11,12 @@ process inside the sandbox; a test that cannot run there either makes a problem 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from domains.base import DomainError
+from domains.problem_files import Row, file_rows
 from domains.python_families.base import REPLY_FORMAT
 from records.nouns import Problem, content_hash
 from sandbox import Submission, submission_from_humaneval, submission_from_mbpp
@@ -34,7 +34,7 @@ _MBPP_TEST = range(11, 511)
 
 def load_benchmark(source: str) -> list[Problem]:
     """All problems of a file or of a known name, in their order. Raises DomainError."""
-    rows = list(_hub_rows(NAMES[source]) if source in NAMES else _file_rows(Path(source)))
+    rows = list(_hub_rows(NAMES[source]) if source in NAMES else file_rows(Path(source), NAMES))
     if not rows:
         raise DomainError(f"{source}: no problems in it")
     problems = [_problem(row, where) for where, row in rows]
@@ -51,26 +51,7 @@ def _without_repeats(problems: list[Problem], source: str) -> list[Problem]:
     return list({problem.content_hash: problem for problem in problems}.values())
 
 
-def _file_rows(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    try:
-        lines = path.read_text("utf-8").splitlines()
-    except OSError as error:
-        raise DomainError(
-            f"cannot read problems from '{path}' ({error.strerror}); give a JSONL file or one of: {', '.join(NAMES)}"
-        ) from error
-    except UnicodeDecodeError as error:
-        raise DomainError(f"{path}: not UTF-8 text ({error.reason} at byte {error.start})") from error
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except ValueError as error:
-            raise DomainError(f"{path}, line {number}: not JSON ({error})") from error
-        yield f"{path}, line {number}", row
-
-
-def _hub_rows(name: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _hub_rows(name: str) -> Iterator[Row]:
     import datasets
 
     try:

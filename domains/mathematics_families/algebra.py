@@ -7,11 +7,11 @@ from random import Random
 
 import sympy as sp
 
+from domains.families import gather
 from domains.mathematics_families.base import (
     Draft,
     draft,
     family,
-    gather,
     integer,
     relation,
     several,

@@ -11,12 +11,13 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import sympy as sp
 from pydantic import JsonValue
 
+from domains import families
 from records.nouns import Difficulty
 
 Area = Literal["algebra", "number_theory", "combinatorics", "geometry", "calculus", "statistics"]
@@ -44,27 +45,12 @@ class Draft:
 
 
 Build = Callable[[random.Random], Draft]
-
-
-@dataclass(frozen=True)
-class Family:
-    """A parametrised problem. `ood` families are never in train, validation or test."""
-
-    id: str
-    area: Area
-    difficulty: Difficulty
-    ood: bool
-    build: Build = field(repr=False)
+Family = families.Family[Area, Draft]
 
 
 def family(area: Area, difficulty: Difficulty, ood: bool = False) -> Callable[[Build], Family]:
     """Make a family of a builder; the builder's name is its id."""
     return lambda build: Family(build.__name__, area, difficulty, ood, build)
-
-
-def gather(module: dict[str, Any]) -> tuple[Family, ...]:
-    """All families of a module, in order of their definition."""
-    return tuple(value for value in module.values() if isinstance(value, Family))
 
 
 def draft(question: str, steps: Sequence[str], gold: Any, params: Iterable[JsonValue]) -> Draft:

@@ -8,7 +8,8 @@ from random import Random
 
 import sympy as sp
 
-from domains.mathematics_families.base import Draft, draft, family, gather, show, signed, term, x
+from domains.families import gather
+from domains.mathematics_families.base import Draft, draft, family, show, signed, term, x
 
 calculus = partial(family, "calculus")
 C = sp.Symbol("C")

@@ -8,7 +8,8 @@ from random import Random
 
 import sympy as sp
 
-from domains.mathematics_families.base import Draft, draft, family, gather
+from domains.families import gather
+from domains.mathematics_families.base import Draft, draft, family
 
 combinatorics = partial(family, "combinatorics")
 THINGS = ("books", "cups", "cards", "toys", "flags", "lamps")

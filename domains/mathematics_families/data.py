@@ -8,7 +8,8 @@ from random import Random
 import sympy as sp
 from sympy import Rational
 
-from domains.mathematics_families.base import Draft, draft, family, gather, show
+from domains.families import gather
+from domains.mathematics_families.base import Draft, draft, family, show
 
 statistics = partial(family, "statistics")
 

@@ -7,7 +7,8 @@ from random import Random
 
 import sympy as sp
 
-from domains.mathematics_families.base import Draft, bracket, draft, family, gather, several
+from domains.families import gather
+from domains.mathematics_families.base import Draft, bracket, draft, family, several
 
 geometry = partial(family, "geometry")
 TRIPLES = ((3, 4, 5), (5, 12, 13), (8, 15, 17), (7, 24, 25))

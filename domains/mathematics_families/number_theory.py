@@ -7,7 +7,8 @@ from random import Random
 
 import sympy as sp
 
-from domains.mathematics_families.base import Draft, draft, family, gather
+from domains.families import gather
+from domains.mathematics_families.base import Draft, draft, family
 
 number_theory = partial(family, "number_theory")
 

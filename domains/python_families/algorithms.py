@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import partial
 from random import Random
 
-from domains.python_families.base import Draft, compare, each, family, function, gather
+from domains.families import gather
+from domains.python_families.base import Draft, compare, each, family, function
 from domains.python_families.containers import near
 
 algorithms = partial(family, "algorithms")

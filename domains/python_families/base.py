@@ -17,7 +17,7 @@ import tempfile
 import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from types import CodeType
@@ -25,6 +25,7 @@ from typing import Any, Literal
 
 from pydantic import JsonValue
 
+from domains import families
 from records.nouns import Difficulty
 from sandbox.nouns import Comparison
 
@@ -56,27 +57,12 @@ class Draft:
 
 
 Build = Callable[[random.Random], Draft]
-
-
-@dataclass(frozen=True)
-class Family:
-    """A parametrised task. `ood` families are never in train, validation or test."""
-
-    id: str
-    area: Area
-    difficulty: Difficulty
-    ood: bool
-    build: Build = field(repr=False)
+Family = families.Family[Area, Draft]
 
 
 def family(area: Area, difficulty: Difficulty, ood: bool = False) -> Callable[[Build], Family]:
     """Make a family of a builder; the builder's name is its id."""
     return lambda build: Family(build.__name__, area, difficulty, ood, build)
-
-
-def gather(module: dict[str, Any]) -> tuple[Family, ...]:
-    """All families of a module, in order of their definition."""
-    return tuple(value for value in module.values() if isinstance(value, Family))
 
 
 def call(name: str, *args: Any, setup: str = "", raises: bool = False) -> Case:

@@ -8,7 +8,8 @@ from random import Random
 
 from pydantic import JsonValue
 
-from domains.python_families.base import Case, Draft, compare, family, gather
+from domains.families import gather
+from domains.python_families.base import Case, Draft, compare, family
 
 classes = partial(family, "classes")
 

@@ -7,7 +7,8 @@ from functools import partial
 from random import Random
 from typing import Any
 
-from domains.python_families.base import Draft, compare, each, family, function, gather
+from domains.families import gather
+from domains.python_families.base import Draft, compare, each, family, function
 
 errors = partial(family, "errors")
 

@@ -9,7 +9,8 @@ from random import Random
 
 from pydantic import JsonValue
 
-from domains.python_families.base import Case, Draft, call, compare, family, gather
+from domains.families import gather
+from domains.python_families.base import Case, Draft, call, compare, family
 from domains.python_families.containers import NUMBER_FIELDS, TEXT_FIELDS
 
 files = partial(family, "files")
