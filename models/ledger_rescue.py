@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from models.ledger_schema import BATCHES, SCHEMA, VERSION, LedgerError, check_version, columns_of, explained, is_damage
+from models.spec import parse_spec
 from records.nouns import Completion
 
 # Keys are hexadecimal hashes, so that ranges by their first digits are about equal; each range is read
@@ -105,8 +106,9 @@ def _is_whole(row: sqlite3.Row) -> bool:
     """A row of a broken page may be read as one with other content."""
     try:
         json.loads(row["messages"])
+        parse_spec(row["model"])
         if row["status"] == "ok":
-            Completion(**{name: row[name] for name in ("key", "text", "reasoning", "finish_reason", "seconds")})
+            Completion(**{name: row[name] for name in Completion.model_fields if name in row.keys()})  # noqa: SIM118
     except (ValueError, TypeError):
         return False
     return row["status"] in ("ok", "error", "intent") and re.fullmatch("[0-9a-f]{64}", row["key"]) is not None

@@ -73,6 +73,25 @@ async def test_readable_calls_of_a_damaged_file_are_kept(
     again.close()
 
 
+@pytest.mark.parametrize(
+    ("column", "garbled"), [("model", "no such model"), ("prompt_tokens", "many"), ("cost", "x"), ("messages", "[")]
+)
+async def test_garbled_rows_of_a_damaged_file_are_left_behind(tmp_path: Path, column: str, garbled: str) -> None:
+    path = tmp_path / "ledger.sqlite"
+    await fill(path)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(f"UPDATE calls SET {column} = ? WHERE key = ?", [garbled, key(0)])
+        connection.commit()
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    path.write_bytes(cut_last_page(path.read_bytes()))
+    ledger = Ledger(path)
+    kept = {row["key"] for row in read_rows(path)}
+    assert len(kept) > 200
+    assert key(0) not in kept
+    assert await ledger.paid_rows()
+    ledger.close()
+
+
 async def test_file_of_which_nothing_can_be_read_is_refused_and_left(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
