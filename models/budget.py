@@ -5,8 +5,8 @@ its upper estimate (no tokenizer makes more tokens than there are bytes; `max_to
 the highest price there is), so that the budget holds as far as the price table is right. A call that
 does not fit is not made, and neither is any after it. Calls of local models are free and not counted.
 Not guaranteed: that the provider charged nothing for a call that failed; one whose reply may have
-been lost on the way (`CallError.charged`, or killed in flight) counts with its upper estimate in the
-process that made it or finds it in the ledger.
+been lost on the way (`CallError.charged`, or killed in flight) counts with its upper estimate, in the
+process that made it and, by the ledger, in all later ones.
 """
 
 from __future__ import annotations
@@ -175,12 +175,20 @@ def spent_before(rows: Iterable[dict[str, Any]], prices: PriceTable) -> Spending
     """What the paid calls in a ledger used (rows of `Ledger.paid_rows`).
 
     A call that was killed in flight, or whose usage the provider did not say, counts with its upper
-    estimate.
+    estimate, and so does each attempt that was lost and may have been charged.
     """
     total = Spending()
     for row in rows:
-        total = total.plus(_spending(row, prices))
+        if row["status"] != "error":
+            total = total.plus(_spending(row, prices))
+        for _ in range(row["lost"]):
+            total = total.plus(_most(row, prices))
     return total
+
+
+def _most(row: dict[str, Any], prices: PriceTable) -> Spending:
+    messages = [Message.model_validate(message) for message in row["messages"]]
+    return upper_estimate(prices, parse_spec(row["model"]), messages, row["max_tokens"], row["batch"] is not None)
 
 
 def _spending(row: dict[str, Any], prices: PriceTable) -> Spending:
@@ -191,8 +199,7 @@ def _spending(row: dict[str, Any], prices: PriceTable) -> Spending:
         cost = prices.cost_of(spec, *tokens, row["cached_tokens"], row["cache_write_tokens"], batch)
     if cost is not None and None not in tokens:
         return Spending(calls=1, tokens=sum(tokens), usd=cost)
-    messages = [Message.model_validate(message) for message in row["messages"]]
-    most = upper_estimate(prices, spec, messages, row["max_tokens"], batch)
+    most = _most(row, prices)
     return most if None in tokens else most.model_copy(update={"tokens": sum(tokens)})
 
 

@@ -285,7 +285,7 @@ class Gateway:
         lane = self._lane(spec)
         for attempt in range(self._retry.attempts - 1):
             try:
-                return await self._attempt(lane, spec, request, intent)
+                return await self._attempt(lane, spec, request, intent, again=attempt > 0)
             except CallError as error:
                 if not error.retry:
                     raise
@@ -293,18 +293,26 @@ class Gateway:
                 wait = self._retry.wait(attempt, error)
                 lane.failed(error)
             await asyncio.sleep(wait)
-        return await self._attempt(lane, spec, request, intent)
+        return await self._attempt(lane, spec, request, intent, again=self._retry.attempts > 1)
 
-    async def _attempt(self, lane: Lane, spec: ModelSpec, request: CallRequest, intent: Call) -> Reply:
+    async def _attempt(self, lane: Lane, spec: ModelSpec, request: CallRequest, intent: Call, *, again: bool) -> Reply:
         """One attempt. Room in the budget is held only while it is in flight, so that no one waits for a sleeper."""
         tokens = 0 if spec.local else upper_tokens(request.messages, request.max_tokens)
         async with lane.line(), self._account.reserved(spec, request) as reservation:
-            await self._ledger.intend(intent)
+            await self._ledger.intend(intent, again=again)
             async with lane.place(tokens):
-                reply = await lane.caller.call(spec, request)
+                reply = await self._called(lane, spec, request, intent)
             self._account.settle(reservation, reply, self._cost(spec, reply))
         lane.succeeded(reply, tokens)
         return reply
+
+    async def _called(self, lane: Lane, spec: ModelSpec, request: CallRequest, intent: Call) -> Reply:
+        try:
+            return await lane.caller.call(spec, request)
+        except CallError as error:
+            if error.charged and not spec.local:
+                await self._ledger.lose(intent.key)
+            raise
 
     def _check_patience(self, error: CallError) -> None:
         if (error.retry_after or 0.0) > self._retry.patience:

@@ -104,16 +104,28 @@ class Ledger:
         return await self._run(lambda connection: _find(connection, key, failed))
 
     async def paid_rows(self) -> list[dict[str, Any]]:
-        """The calls that cost money, or may have: answered, or killed in flight; not those of local models.
+        """The calls that cost money, or may have: answered, lost, or killed in flight; not those of local models.
 
-        `messages` is parsed where the usage is not known, and empty elsewhere.
+        `messages` is parsed where an estimate is needed, and empty elsewhere.
         """
         return await self._run(_paid_rows)
 
-    async def intend(self, call: Call) -> None:
-        """Note that a call is about to be made."""
+    async def intend(self, call: Call, *, again: bool = False) -> None:
+        """Note that a call is about to be made; `again`: this process has made it before, and knows what came of it."""
         row = _intent_row(call, None)
-        await self._run(lambda connection: connection.execute(_INTEND, row) and None)
+        killed = "UPDATE calls SET lost = lost + 1 WHERE key = ? AND status = 'intent' AND batch IS NULL"
+
+        def intend(connection: sqlite3.Connection) -> None:
+            if not again:
+                connection.execute(killed, [call.key])
+            connection.execute(_INTEND, row)
+
+        await self._run(intend)
+
+    async def lose(self, key: str) -> None:
+        """Note that an attempt at a call brought no reply and may have been charged."""
+        sql = "UPDATE calls SET lost = lost + 1 WHERE key = ?"
+        await self._run(lambda connection: connection.execute(sql, [key]) and None, paid=True)
 
     async def record(self, completion: Completion) -> None:
         """Commit what came of a call."""
@@ -249,12 +261,13 @@ _RESULT = tuple(name for name in Completion.model_fields if name != "replayed")
 _FIND = f"SELECT {', '.join(_RESULT)} FROM calls WHERE key = ? AND status IN ('ok', ?)"
 _PAID = """
 SELECT model, status, prompt_tokens, completion_tokens, cached_tokens, cache_write_tokens, cost, max_tokens,
-  batch, CASE WHEN cost IS NULL OR prompt_tokens IS NULL OR completion_tokens IS NULL THEN messages ELSE '[]' END
-FROM calls WHERE provider NOT IN ('embedded', 'hf') AND status IN ('ok', 'intent')
+  batch, lost,
+  CASE WHEN lost OR cost IS NULL OR prompt_tokens IS NULL OR completion_tokens IS NULL THEN messages ELSE '[]' END
+FROM calls WHERE provider NOT IN ('embedded', 'hf') AND (status IN ('ok', 'intent') OR lost)
 """
 _PAID_NAMES = (
     "model", "status", "prompt_tokens", "completion_tokens", "cached_tokens", "cache_write_tokens", "cost",
-    "max_tokens", "batch", "messages",
+    "max_tokens", "batch", "lost", "messages",
 )  # fmt: skip
 
 

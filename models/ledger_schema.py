@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
-VERSION = 2  # 0 had no cache_write_tokens, 1 no batches and no schemas
+VERSION = 3  # 0 had no cache_write_tokens, 1 no batches and no schemas, 2 no lost attempts
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS calls (
   key TEXT PRIMARY KEY, status TEXT NOT NULL, stage TEXT, agent TEXT, provider TEXT, model TEXT,
@@ -13,7 +13,7 @@ CREATE TABLE IF NOT EXISTS calls (
   messages TEXT, text TEXT, reasoning TEXT, finish_reason TEXT, prompt_tokens INTEGER,
   completion_tokens INTEGER, cached_tokens INTEGER, cost REAL, seconds REAL, error TEXT,
   starts INTEGER NOT NULL DEFAULT 1, created TEXT, finished TEXT, cache_write_tokens INTEGER, batch TEXT,
-  reply_schema TEXT
+  reply_schema TEXT, lost INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID
 """
 BATCHES = """
@@ -25,6 +25,7 @@ ADDED = (
     ("cache_write_tokens", "INTEGER"),
     ("batch", "TEXT"),
     ("reply_schema", "TEXT"),
+    ("lost", "INTEGER NOT NULL DEFAULT 0"),  # attempts that brought no reply and may have been charged
 )  # to the calls, after version 0
 COLUMNS = (
     "key", "stage", "agent", "provider", "model", "identity", "sample", "seed", "temperature",

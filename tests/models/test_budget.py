@@ -17,7 +17,7 @@ from models.prices import load_prices
 from models.spec import parse_spec
 from records.config import Budget
 from records.nouns import Message
-from tests.loopback import Loopback, Step, rate_limited
+from tests.loopback import Loopback, Step, malformed, rate_limited
 from tests.models.conftest import OpenGateway, ask
 
 HAIKU = "anthropic:claude-haiku-4-5"  # 1 and 5 dollars per million tokens
@@ -109,9 +109,32 @@ async def test_call_killed_in_flight_counts_with_its_estimate(
             "UPDATE calls SET status = 'intent', cost = NULL, prompt_tokens = NULL, completion_tokens = NULL"
         )
         connection.commit()
+    expected = upper_estimate(load_prices(), parse_spec(HAIKU), question(0).messages, 1000)
     async with open_gateway() as gateway:
-        expected = upper_estimate(load_prices(), parse_spec(HAIKU), question(0).messages, 1000)
         assert gateway.spent == expected and expected.usd > 0.006
+        assert (await gateway.complete(question(0))).error is None
+        assert gateway.spent.usd == pytest.approx(expected.usd + 0.006)
+    async with open_gateway() as gateway:  # and a third process knows of both
+        assert (gateway.spent.calls, gateway.spent.usd) == (2, pytest.approx(expected.usd + 0.006))
+
+
+async def test_lost_attempts_are_counted_by_later_processes_too(
+    open_gateway: OpenGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-ant-secret-0123456789")
+    most = upper_estimate(load_prices(), parse_spec(HAIKU), question(0).messages, 1000)
+    with Loopback([malformed(), STEP]) as server:  # a reply that cannot be read was paid all the same
+        monkeypatch.setenv("ANTHROPIC_BASE_URL", server.url)
+        async with open_gateway() as gateway:
+            assert "cannot be read" in ((await gateway.complete(question(0))).error or "")
+            assert gateway.spent == most
+        async with open_gateway() as gateway:
+            assert gateway.spent == most
+            assert (await gateway.complete(question(0))).error is None
+            spent = gateway.spent
+    assert (spent.calls, spent.usd) == (2, pytest.approx(most.usd + 0.006))
+    async with open_gateway() as gateway:
+        assert (gateway.spent.calls, gateway.spent.usd) == (2, pytest.approx(spent.usd))
 
 
 async def test_refused_calls_give_their_room_back_and_a_refused_retry_is_no_call_in_flight(
