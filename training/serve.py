@@ -56,6 +56,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (TrainingError, RunError, ServerError, CallError, OSError) as error:
         print(f"training.serve: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("training.serve: interrupted; nothing was compared, and the server was stopped", file=sys.stderr)
+        return 130
     print(json.dumps(found, indent=2))
     return 0 if found["passed"] else 1
 
