@@ -5,8 +5,8 @@ sees the prefix up to itself; a row's token sees the whole prefix and its own ro
 is the ordinary causal attention of every row, so loss and gradients are those of the ordinary
 forward up to rounding (tests/training/test_attention.py).
 
-Guaranteed: no attention between rows; probabilities are recomputed in the backward pass, so memory
-grows with the tokens, not with their squares. Not guaranteed: sliding windows, soft caps, sinks or
+Guaranteed: no attention between rows; a layer keeps at most KEPT_BYTES of probabilities for the
+backward pass, which computes anew what it does not find. Not guaranteed: sliding windows, soft caps, sinks or
 attention dropout (`training.trainer.fast_path_problem` refuses models that need them).
 """
 
@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 from typing import Any
 
 import torch
@@ -24,6 +24,7 @@ from transformers import AttentionInterface
 NAME = "shared_prefix"
 States = tuple[Tensor, Tensor, Tensor]  # query, key, value
 ROWS_PER_BLOCK = 4  # rows that are padded to one length inside the attention, and only there
+KEPT_BYTES = 2**24  # about half a gigabyte over 30 layers
 
 
 @dataclass(frozen=True)
@@ -75,23 +76,27 @@ class _SharedPrefixAttention(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, query: Tensor, key: Tensor, value: Tensor, *rest: Any) -> Tensor:
         layout, scale = rest
-        ctx.save_for_backward(query, key, value)
-        ctx.layout, ctx.scale = layout, scale
-        out = query.new_empty(query.shape)
+        out, kept, room = query.new_empty(query.shape), list[Tensor](), KEPT_BYTES
         for part in _parts((query, key, value), layout, scale):
-            part.write(out, torch.bmm(part.weights(), part.values))
+            weights = part.weights()
+            part.write(out, torch.bmm(weights, part.values))
+            room -= weights.nbytes
+            kept += [weights] if room >= 0 else []
+        ctx.save_for_backward(query, key, value, *kept)
+        ctx.layout, ctx.scale = layout, scale
         return out
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        query, key, value = ctx.saved_tensors
+        query, key, value, *kept = ctx.saved_tensors
         d_query = torch.empty_like(query, memory_format=torch.contiguous_format)
         d_key, d_value = (torch.zeros(key.shape, device=key.device) for _ in range(2))
-        for part in _parts((query, key, value), ctx.layout, ctx.scale):
-            weights, d_out = part.weights(), part.queries_of(gradients[0], padding_is_zero=True)
+        for part, found in zip_longest(_parts((query, key, value), ctx.layout, ctx.scale), kept):
+            weights = part.weights() if found is None else found
+            d_out = part.queries_of(gradients[0], padding_is_zero=True)
             d_weights = torch.bmm(d_out, part.values.transpose(1, 2))
-            d_scores = torch._softmax_backward_data(d_weights, weights, -1, weights.dtype).mul_(ctx.scale)
-            part.write(d_query, torch.bmm(d_scores, part.keys))
+            d_scores = torch._softmax_backward_data(d_weights, weights, -1, weights.dtype)
+            part.write(d_query, torch.bmm(d_scores, part.keys).mul_(ctx.scale))
             part.add(d_key, torch.bmm(d_scores.transpose(1, 2), part.queries))
             part.add(d_value, torch.bmm(weights.transpose(1, 2), d_out))
         return d_query, d_key.to(key.dtype), d_value.to(value.dtype), None, None
@@ -100,14 +105,15 @@ class _SharedPrefixAttention(torch.autograd.Function):
 class _Part:
     """One group of rows (or the prefix itself), as dense batches of matrices.
 
-    queries (rows*G, R*width, d); keys and values (rows*G, seen + width, d), `seen` prefix tokens first.
+    queries (rows*G, R*width, d), times the scale; keys and values (rows*G, seen + width, d), of which
+    `seen` prefix tokens come first.
     """
 
     def __init__(self, states: States, block: Block, seen: int, scale: float) -> None:
         query, key, value = states
-        self.block, self.seen, self.scale = block, seen, scale
+        self.block, self.seen = block, seen
         self.groups, self.heads = query.shape[1:3]
-        self.queries = self.queries_of(query)
+        self.queries = self.queries_of(query).mul_(scale)  # far fewer numbers than the scores
         self.keys, self.values = self._visible(key), self._visible(value)
 
     def queries_of(self, states: Tensor, padding_is_zero: bool = False) -> Tensor:
@@ -127,7 +133,7 @@ class _Part:
 
     def weights(self) -> Tensor:
         """Softmax of the causal scores, (rows*G, R*width, seen + width)."""
-        scores = torch.bmm(self.queries, self.keys.transpose(1, 2)).mul_(self.scale)
+        scores = torch.bmm(self.queries, self.keys.transpose(1, 2))
         width = self.block.width
         future = torch.full((width, width), float("-inf"), dtype=scores.dtype, device=scores.device).triu_(1)
         scores.view(-1, width, scores.shape[2])[..., self.seen :] += future

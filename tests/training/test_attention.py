@@ -88,6 +88,34 @@ def test_loss_and_gradients_equal_the_ordinary_forward(prefix: int, prompts: lis
         torch.testing.assert_close(seen[name], gradient, rtol=1e-3, atol=2e-5 * float(gradient.abs().max()), msg=name)
 
 
+@pytest.mark.parametrize(("kept_bytes", "kept"), [(0, 0), (20_000, 1), (2**24, 3)])  # of three parts
+def test_kept_and_recomputed_probabilities_give_the_same_bits(
+    kept_bytes: int, kept: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = random_rows(20, [1, 7, 2, 5, 3, 1], [9, 1, 4, 2, 6, 3])
+    model = student()
+    model.get_base_model().set_attn_implementation(NAME)
+    expected = gradients(model, flat(model, rows))
+    model.zero_grad()
+
+    monkeypatch.setattr("training.attention.KEPT_BYTES", kept_bytes)
+    loss = flat(model, rows)
+    assert [len(node.saved_tensors) for node in _attention_nodes(loss)] == [3 + kept] * 2  # two layers
+    seen = gradients(model, loss)
+    assert all(torch.equal(seen[name], gradient) for name, gradient in expected.items())
+
+
+def _attention_nodes(loss: Tensor) -> list[Any]:
+    found, waiting, known = [], [loss.grad_fn], set()
+    while waiting:
+        node: Any = waiting.pop()
+        if node is not None and node not in known:
+            known.add(node)
+            found += [node] if "SharedPrefixAttention" in node.name() else []
+            waiting += [following for following, _ in node.next_functions]
+    return found
+
+
 @pytest.mark.parametrize("family", ["qwen2", "qwen3"])
 def test_other_families_of_the_fast_path(family: str) -> None:
     """Biased projections (qwen2) and norms inside the attention (qwen3)."""
