@@ -14,13 +14,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
 from typing import Any
 
 from models.calls import CallError, CallRefused, CallRequest, Reply
 from models.prices import PriceTable
 from models.spec import ModelSpec, parse_spec
 from records.config import Budget
-from records.nouns import Message, Record
+from records.nouns import Message
 
 MESSAGE_OVERHEAD = 16  # tokens of a chat template around one message, more than any known one has
 CALL_OVERHEAD = 64
@@ -30,7 +31,8 @@ class BudgetSpent(CallRefused):
     """The next call does not fit into the budget; the message says what was spent of what."""
 
 
-class Spending(Record):
+@dataclass(frozen=True, slots=True)
+class Spending:
     """What paid calls used. `usd` is what is known; `unknown_costs` counts the calls without a known cost."""
 
     calls: int = 0
@@ -40,7 +42,7 @@ class Spending(Record):
 
     def plus(self, other: Spending) -> Spending:
         """Both together."""
-        return Spending.model_construct(
+        return Spending(
             calls=self.calls + other.calls,
             tokens=self.tokens + other.tokens,
             usd=self.usd + other.usd,
@@ -49,7 +51,7 @@ class Spending(Record):
 
     def minus(self, other: Spending) -> Spending:
         """Without the other."""
-        return Spending.model_construct(
+        return Spending(
             calls=self.calls - other.calls,
             tokens=self.tokens - other.tokens,
             usd=self.usd - other.usd,
@@ -156,8 +158,11 @@ def exceeded(limits: Budget, spending: Spending) -> list[str]:
 
 def upper_tokens(messages: Iterable[Message], max_tokens: int = 0) -> int:
     """The most tokens that a prompt can have, a byte being at most one, and its reply."""
-    texts = [message.content.encode("utf-8", "surrogatepass") for message in messages]
-    return CALL_OVERHEAD + sum(len(text) + MESSAGE_OVERHEAD for text in texts) + max_tokens
+    return CALL_OVERHEAD + sum(_bytes(message.content) + MESSAGE_OVERHEAD for message in messages) + max_tokens
+
+
+def _bytes(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
 
 
 def upper_estimate(
@@ -200,7 +205,7 @@ def _spending(row: dict[str, Any], prices: PriceTable) -> Spending:
     if cost is not None and None not in tokens:
         return Spending(calls=1, tokens=sum(tokens), usd=cost)
     most = _most(row, prices)
-    return most if None in tokens else most.model_copy(update={"tokens": sum(tokens)})
+    return most if None in tokens else replace(most, tokens=sum(tokens))
 
 
 def _amount(spending: Spending, name: str) -> str:

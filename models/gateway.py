@@ -19,6 +19,7 @@ import random
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -63,7 +64,8 @@ class RetryPolicy(Record):
         return max(backoff, error.retry_after or 0.0)
 
 
-class Usage(Record):
+@dataclass(frozen=True, slots=True)
+class Usage:
     """Totals of this process. `cost` in US dollars, None if any call's price is unknown."""
 
     calls: int = 0
@@ -76,7 +78,7 @@ class Usage(Record):
     def plus(self, completion: Completion) -> Usage:
         """With one call more; a replayed one costs nothing."""
         if completion.replayed:
-            return self.model_copy(update={"replayed": self.replayed + 1})
+            return replace(self, replayed=self.replayed + 1)
         failed = completion.finish_reason == "error"
         spent = 0.0 if failed else completion.cost
         return Usage(
@@ -302,6 +304,7 @@ class Gateway:
             await self._ledger.intend(intent, again=again)
             async with lane.place(tokens):
                 reply = await self._called(lane, spec, request, intent)
+            await asyncio.sleep(0)  # whoever gets the place goes first: of many replies at once the last one's waits
             self._account.settle(reservation, reply, self._cost(spec, reply))
         lane.succeeded(reply, tokens)
         return reply

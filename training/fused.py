@@ -111,7 +111,7 @@ class _CompletionLoss(torch.autograd.Function):
         return d_hidden * gradients[0].to(d_hidden.dtype), None, None, None
 
 
-def completion_loss(hidden: Tensor, weight: Tensor, targets: Tensor, chunk: int = 256) -> Tensor:
+def completion_loss(hidden: Tensor, weight: Tensor, targets: Tensor, chunk: int = 64) -> Tensor:
     """Summed negative log-likelihood in fp32. hidden (N, d), weight (V, d) frozen, targets (N); a scalar."""
     return _CompletionLoss.apply(hidden, weight, targets, chunk)
 

@@ -88,7 +88,7 @@ def test_loss_and_gradients_equal_the_ordinary_forward(prefix: int, prompts: lis
         torch.testing.assert_close(seen[name], gradient, rtol=1e-3, atol=2e-5 * float(gradient.abs().max()), msg=name)
 
 
-@pytest.mark.parametrize(("kept_bytes", "kept"), [(0, 0), (20_000, 1), (2**24, 3)])  # of three parts
+@pytest.mark.parametrize(("kept_bytes", "kept"), [(0, 0), (20_000, 1), (2**23, 3)])  # of three parts
 def test_kept_and_recomputed_probabilities_give_the_same_bits(
     kept_bytes: int, kept: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
