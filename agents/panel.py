@@ -15,11 +15,16 @@ from agents.graded import Graded
 from agents.teacher import Teacher
 from records.config import Teaching
 from records.nouns import Attempt, Edit, Problem, Reflection, Strategy, content_hash
+from records.splits import added_in
 
 WAYS = {
     "round_robin": "each problem goes to one of them in turn",
     "vote": "each is asked every problem, and the verdicts decide",
 }
+
+
+def _turn(problem_id: str) -> tuple[int, str]:
+    return added_in(problem_id), content_hash(problem_id)
 
 
 class TeacherPanel:
@@ -50,13 +55,13 @@ class TeacherPanel:
         return (self.members[(self._place(problem) + sample) % len(self.members)],)
 
     def _place(self, problem: Problem) -> int:
-        """The problem's place among those of its split; a run's problems do not change once they are there."""
+        """The problem's place among those of its split; problems that come later take places after the others."""
         if problem.id not in self._places:
             splits: dict[str, list[str]] = {}
             for known in self._problems():
                 splits.setdefault(known.split, []).append(known.id)
             for ids in splits.values():
-                self._places.update({one: place for place, one in enumerate(sorted(ids, key=content_hash))})
+                self._places.update({one: place for place, one in enumerate(sorted(ids, key=_turn))})
         return self._places[problem.id]
 
     async def draft(self, examples: Sequence[Problem] = ()) -> Strategy:

@@ -111,6 +111,13 @@ def transfer(
         bool | None, typer.Option("--require-sound-steps", help="Train on no solution with a wrong step.")
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of problems, order and training.")] = None,
+    rounds: Annotated[
+        int | None, typer.Option(help="Times that the student is trained; its failures go back to the teacher.")
+    ] = None,
+    reoptimise_for: Annotated[
+        list[str] | None,
+        typer.Option(help="Validator that gets rounds of its own if it gains nothing; may be given several times."),
+    ] = None,
     run: Annotated[str | None, typer.Option(help="Name of the run; an unfinished one goes on.")] = None,
     budget: BudgetOption = None,
     prices: PricesOption = None,
@@ -143,7 +150,8 @@ def transfer(
         first, *more = teacher or [""]
         flags = dict(
             domain=domain, teacher=first or None, more_teachers=more, student=student, validators=validator,
-            profile=profile, problems=problems, approve=approve, seed=seed, serve=serve,
+            profile=profile, problems=problems, approve=approve, seed=seed, serve=serve, rounds=rounds,
+            crossmodel={"reoptimise_for": reoptimise_for} if reoptimise_for else None,
             require_sound_steps=require_sound_steps,
             batches={"use": True} if batch else None, **_money_flags(budget, prices),
         )  # fmt: skip
@@ -288,12 +296,19 @@ def approve(
     """Decide about the strategy of a waiting run; the run then goes on."""
     with friendly():
         directory, config = open_run(runs, _last(run, runs))
-        if directory.complete or (directory.path / "dataset").exists():
+        if directory.complete or _is_decided(directory):
             raise RunError(f"run '{directory.id}' does not wait for a decision; see: {PROGRAM} show {directory.id}")
         answer = _answer_from_flags(directory, decision, reason, file) if decision else None
         if not answer and not _interactive():
             raise SettingsError("there is no terminal to ask at; give --decision approve, edit or reject")
     go_on(directory, config, answer)
+
+
+def _is_decided(run: RunDirectory) -> bool:
+    """The strategy that was measured last has its decision, so that no other is waiting."""
+    decided = {row["strategy_hash"] for row in run.rows("decisions.jsonl") if row["action"] != "edit"}
+    measured = [row["strategy_hash"] for row in run.rows("evaluation/rows.jsonl") if row["suite"] == "strategy"]
+    return bool(measured) and measured[-1] in decided
 
 
 def _answer_from_flags(run: RunDirectory, decision: str, reason: str, file: Path | None) -> Answer:

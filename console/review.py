@@ -15,6 +15,7 @@ from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
+from console.evidence import show_strategy_evidence
 from console.text import plain, safe
 from evaluation.summary import strategy_suites
 from graphs.approval import Answer
@@ -35,6 +36,7 @@ def show_evidence(console: Console, run: RunDirectory, payload: dict[str, Any]) 
     console.print(difference_view(draft, strategy))
     console.print(gate_table(run.read("reflections.jsonl", Reflection)))
     console.print(arms_table(run, strategy.hash))
+    show_strategy_evidence(console, run, strategy.hash)
     if payload.get("notice"):
         console.print(f"[yellow]{safe(payload['notice'])}[/yellow]")
 

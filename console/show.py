@@ -11,6 +11,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from console.evidence import show_result_evidence, show_strategy_evidence
 from console.review import arms_table, bullets_view, difference_view, gate_table
 from console.text import plain, safe
 from evaluation.summary import STOPPED
@@ -30,6 +31,7 @@ def show_summary(console: Console, run: RunDirectory, summary: dict[str, Any]) -
     console.print()
     console.print(f"Verdict: [bold {COLOURS.get(word, 'yellow')}]{safe(word)}[/] — {safe(summary['verdict_reason'])}")
     console.print(_strategy_line(summary["strategy"]))
+    show_result_evidence(console, summary)
     for split, figures in summary["splits"].items():
         console.print(split_table(split, figures))
     for name in ("report.html", "report.md"):
@@ -141,6 +143,7 @@ def show_strategy(console: Console, run: RunDirectory, limit: int) -> None:
     rows = [row for row in run.rows("evaluation/rows.jsonl") if row["suite"] == "strategy"]
     if rows:
         console.print(arms_table(run, rows[-1]["strategy_hash"]))
+        show_strategy_evidence(console, run, rows[-1]["strategy_hash"])
     for decision in decisions:
         console.print(
             f"{decision.time} {safe(decision.who)}: {decision.action} {decision.strategy_hash} {safe(decision.reason)}"

@@ -119,12 +119,16 @@ def write_dataset(run: RunDirectory, arm: str, rows: Sequence[TrainingRow]) -> N
     write_atomically(run.file("dataset", f"{arm}.jsonl"), "".join(lines))
 
 
-def write_curation(run: RunDirectory, curation: Curation, card: str) -> None:
-    """Write the rows of every arm, the card, and RUN/dataset/curation.json with the counts."""
+def write_curation(run: RunDirectory, curation: Curation, card: str, number: int = 1) -> None:
+    """Write the rows of every arm, the card, and RUN/dataset/curation.json with the counts.
+
+    A later round of the student has a card and counts of its own, `README.round2.md` and so on.
+    """
     for arm, rows in curation.rows.items():
         write_dataset(run, arm, rows)
-    write_card(run, card)
-    run.write_json("dataset/curation.json", curation.counts())
+    mark = "" if number == 1 else f".round{number}"
+    write_atomically(run.file("dataset", f"README{mark}.md"), card)
+    run.write_json(f"dataset/curation{mark}.json", curation.counts())
 
 
 def write_card(run: RunDirectory, text: str) -> None:

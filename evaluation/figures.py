@@ -71,19 +71,19 @@ def student_arms(summary: Json) -> Plot | None:
             offset = 0.16 * (i - (len(splits) - 1) / 2) * 2
             points = [(row + offset, figures["arms"][arm]) for row, arm in enumerate(arms) if arm in figures["arms"]]
             graded = [(y, arm["accuracy"], arm["ci95"]) for y, arm in points if arm["n"]]
-            _whiskers(axes, graded, colours.series[i], MARKERS[i], split)
+            whiskers(axes, graded, colours.series[i], MARKERS[i], split)
             if figures["constant_baseline"]:
                 constant = figures["constant_baseline"]
                 label = f"always {constant['class']} ({split})"
                 axes.axvline(
                     constant["accuracy"], color=colours.series[i], linestyle=("--", ":")[i], linewidth=1.2, label=label
                 )
-        _rows(axes, arms)
-        _percent_axis(axes, "problems solved")
+        label_rows(axes, arms)
+        percent_axis(axes, "problems solved")
 
     height = 1.3 + 0.5 * len(arms)
     alt = "Accuracy with 95% Wilson intervals of " + ", ".join(arms)
-    return _plot("student_arms", "Student arms", alt, height, draw)
+    return make_plot("student_arms", "Student arms", alt, height, draw)
 
 
 def strategy_lift(summary: Json) -> Plot | None:
@@ -100,13 +100,13 @@ def strategy_lift(summary: Json) -> Plot | None:
             for row, suite in enumerate(suites.values()):
                 y = row + 0.2 * (i - (len(versus) - 1) / 2)
                 found += [(y, c["difference"], c["ci95"]) for c in suite["comparisons"] if c["b"] == arm and c["n"]]
-            _whiskers(axes, found, colours.series[i], MARKERS[i], f"over {arm}")
-        _rows(axes, list(suites))
+            whiskers(axes, found, colours.series[i], MARKERS[i], f"over {arm}")
+        label_rows(axes, list(suites))
         axes.xaxis.set_major_formatter(lambda value, _: f"{100 * value:+.0f}")
         axes.set_xlabel("gain of the learned strategy, points")
 
     alt = "Gain of the learned strategy with 95% bootstrap intervals over " + ", ".join(versus)
-    return _plot("strategy_lift", "Strategy lift per validator", alt, 1.5 + 0.75 * len(suites), draw)
+    return make_plot("strategy_lift", "Strategy lift per validator", alt, 1.5 + 0.75 * len(suites), draw)
 
 
 def training_loss(run: RunDirectory) -> Plot | None:
@@ -125,7 +125,7 @@ def training_loss(run: RunDirectory) -> Plot | None:
         axes.set_ylim(bottom=0)
         axes.grid(True, axis="y")
 
-    return _plot("training_loss", "Training loss", "Training loss per step of " + ", ".join(curves), 2.9, draw)
+    return make_plot("training_loss", "Training loss", "Training loss per step of " + ", ".join(curves), 2.9, draw)
 
 
 def loss_curves(run: RunDirectory) -> dict[str, dict[int, float]]:
@@ -152,11 +152,11 @@ def calls_and_cost(summary: Json) -> Plot | None:
         axes.barh(range(len(calls)), calls, color=colours.series[0], height=0.55)
         for y, (count, rows) in enumerate(zip(calls, stages.values(), strict=True)):
             axes.annotate(usage_label(rows), (count, y), (4, 0), textcoords="offset points", va="center", fontsize=8)
-        _rows(axes, list(stages))
+        label_rows(axes, list(stages))
         axes.set_xlim(0, max([*calls, 1]) * 1.75)
         axes.set_xlabel("model calls")
 
-    return _plot(
+    return make_plot(
         "calls_and_cost", "Calls and cost", "Model calls per stage with tokens and cost", 1.2 + 0.36 * len(calls), draw
     )
 
@@ -181,28 +181,32 @@ def _thousands(count: int) -> str:
     return f"{count / 1000:.0f}k" if count >= 10_000 else f"{count}"
 
 
-def _whiskers(
+def whiskers(
     axes: Axes, rows: Sequence[tuple[float, float, Sequence[float]]], colour: str, marker: str, label: str
 ) -> None:
+    """Points with their intervals as (height, value, interval), one series."""
     for y, _, (low, high) in rows:
         axes.plot([low, high], [y, y], color=colour, linewidth=1.6, solid_capstyle="butt")
     values, heights = [value for _, value, _ in rows], [y for y, _, _ in rows]
     axes.plot(values, heights, linestyle="", marker=marker, markersize=5.5, color=colour, label=label)
 
 
-def _rows(axes: Axes, labels: Sequence[str]) -> None:
+def label_rows(axes: Axes, labels: Sequence[str]) -> None:
+    """Name the rows from the top."""
     axes.set_yticks(range(len(labels)), [label if len(label) <= 24 else label[:23] + "…" for label in labels])
     axes.set_ylim(len(labels) - 0.5, -0.5)
     axes.grid(True, axis="x")
 
 
-def _percent_axis(axes: Axes, label: str) -> None:
+def percent_axis(axes: Axes, label: str) -> None:
+    """From 0 to 100%."""
     axes.set_xlim(-0.02, 1.02)
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
     axes.set_xlabel(label)
 
 
-def _plot(name: str, title: str, alt: str, height: float, draw: Callable[[Axes, Palette], None]) -> Plot:
+def make_plot(name: str, title: str, alt: str, height: float, draw: Callable[[Axes, Palette], None]) -> Plot:
+    """Draw a figure of that height (inches) for light and dark pages."""
     return Plot(name, title, alt, _svg(height, draw, LIGHT), _svg(height, draw, DARK))
 
 

@@ -18,8 +18,10 @@ import jinja2
 from markupsafe import Markup
 
 from evaluation import wording
+from evaluation.evidence_figures import draw_evidence
 from evaluation.figures import Plot, draw_all
-from evaluation.sections import Table, sections
+from evaluation.layout import Table
+from evaluation.sections import sections
 from evaluation.summary import Json, write_summary
 from records.rundir import RunDirectory, write_atomically
 
@@ -33,7 +35,7 @@ def write_report(run: RunDirectory) -> Json:
     Raises RunError if the run has no run.json or a broken row.
     """
     summary = write_summary(run)
-    plots = draw_all(run, summary)
+    plots = [*draw_all(run, summary), *draw_evidence(summary)]
     for plot in plots:
         write_atomically(run.file("figures", f"{plot.name}.svg"), plot.light)
     write_atomically(run.file("report.md"), render_markdown(run, summary, plots))

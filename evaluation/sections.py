@@ -7,11 +7,12 @@ escape everything. Not guaranteed: that a section is there; a stage that was not
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from evaluation import wording
+from evaluation.evidence import ablation_section, rounds_section, selection_section, transfer_section
 from evaluation.figures import cost_text
+from evaluation.layout import Section, Table
 from evaluation.tables import CONSTANT
 from evaluation.wording import p_text, percent, points, span
 
@@ -20,35 +21,16 @@ SHOWN_ORIGINS = 4
 SPLIT_NAMES = {"test": "Test", "ood": "Out of distribution (ood)", "validation": "Validation", "train": "Train"}
 
 
-@dataclass(frozen=True)
-class Table:
-    """A caption, column names and rows of text; the first `words` columns are not figures."""
-
-    caption: str
-    columns: Sequence[str]
-    rows: Sequence[Sequence[str]]
-    words: int = 1
-
-
-@dataclass(frozen=True)
-class Section:
-    """One headed part of the report. `text` is shown as it is, `figure` names a plot."""
-
-    title: str
-    paragraphs: Sequence[str] = ()
-    tables: Sequence[Table] = ()
-    bullets: Sequence[str] = ()
-    text: str = ""
-    figures: Sequence[str] = ()
-    folded: Sequence[Table] = field(default=())
-
-
 def sections(summary: Json, extras: Json) -> list[Section]:
     """All sections in reading order. `extras` holds what is measured in time (see report.py)."""
     found = [
         arms_section(summary),
         causes_section(summary),
+        rounds_section(summary),
         strategy_section(summary),
+        transfer_section(summary),
+        ablation_section(summary),
+        selection_section(summary),
         gate_section(summary),
         approval_section(summary, extras),
         problems_section(summary),

@@ -15,7 +15,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from evaluation import tables, verdicts
+from evaluation.ablation import ablation
+from evaluation.crossmodel import selection, transfer_matrix
 from evaluation.leakage import StrategyCheck, check_splits
+from evaluation.student_rounds import last_round, student_rounds
 from records.nouns import Decision, EvaluationRow, Problem, Reflection, Strategy
 from records.rundir import RunDirectory, RunError
 
@@ -43,7 +46,7 @@ def summarise(run: RunDirectory) -> Json:
     config = about.get("config", {})
     rows = sorted(read(run, ROWS, EvaluationRow), key=lambda row: row.id)
     problems = read(run, "problems.jsonl", Problem)
-    splits = student_splits([row for row in rows if row.suite == "student"])
+    splits = student_splits(last_round([row for row in rows if row.suite == "student"]))
     test = splits.get("test", {})
     return plain(
         {
@@ -58,7 +61,8 @@ def summarise(run: RunDirectory) -> Json:
             "headline_arm": test.get("headline_arm"),
             "constant_baseline": (test.get("constant_baseline") or {}).get("accuracy"),
             "splits": splits,
-            "strategy": strategy_section(run, rows, problems),
+            "student_rounds": student_rounds(rows),
+            "strategy": {**strategy_section(run, rows, problems), "selection": selection(rows)},
             "leaks": check_splits(problems).model_dump(mode="json"),
             "problems": problem_counts(problems),
             "dataset": dataset_section(run),
@@ -150,14 +154,18 @@ def strategy_section(run: RunDirectory, rows: Sequence[EvaluationRow], problems:
     decisions = read(run, "decisions.jsonl", Decision)
     decision = decisions[-1] if decisions else None
     version = _version(decision, reflections, rows)
-    strategy = strategies(run).get(version or "")
+    known = strategies(run)
+    strategy = known.get(version or "")
     text = strategy.text if strategy else decision.text if decision else None
-    suites = strategy_suites(row for row in rows if row.strategy_hash in (None, version))
+    about = [row for row in rows if row.strategy_hash in (None, version)]
+    suites = strategy_suites(about)
     words = {model: suite["verdict"] for model, suite in suites.items()}
     return {
         "verdict_by_validator": words,
         "verdict": verdicts.overall_strategy_verdict(words),
         "validators": suites,
+        "transfer": transfer_matrix(about, source_model(run.read_json("run.json"))),
+        "ablation": ablated(rows, strategy, known),
         "approved": bool(decision and decision.approved_hash),
         "hash": version,
         "name": strategy.name if strategy else None,
@@ -167,6 +175,26 @@ def strategy_section(run: RunDirectory, rows: Sequence[EvaluationRow], problems:
         "gate": [gate_entry(reflection) for reflection in reflections],
         "leaks": [leak.model_dump() for leak in StrategyCheck(problems).leaks(text)] if text else [],
     }
+
+
+def ablated(rows: Sequence[EvaluationRow], strategy: Strategy | None, known: Mapping[str, Strategy]) -> Json | None:
+    """The ablation of the strategy, or of the nearest version that it was edited from."""
+    seen = set[str]()
+    while strategy and strategy.hash not in seen:  # an edit that was undone makes a circle
+        seen.add(strategy.hash)
+        found = ablation([row for row in rows if row.strategy_hash == strategy.hash], strategy.bullets)
+        if found:
+            return {"hash": strategy.hash, **found}
+        strategy = known.get(strategy.parent or "")
+    return None
+
+
+def source_model(about: Mapping[str, Any]) -> str | None:
+    """The model that the strategy was learned on: the teacher that writes, or the student of a scripted one."""
+    models, config = about.get("models", {}), about.get("config", {})
+    teacher = models.get("teacher") or {}
+    learner = teacher.get("writer", teacher.get("spec")) if teacher.get("is_language_model") else config.get("student")
+    return str(learner) if learner else None
 
 
 def gate_entry(reflection: Reflection) -> Json:

@@ -9,13 +9,12 @@ from __future__ import annotations
 import asyncio
 import functools
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Literal
 
 from agents.judge import judge_attempt
 from agents.teacher import Graded
 from graphs.context import RunContext, StageError
 from models.gateway import CallRefused
-from records.nouns import Attempt, EvaluationRow, Problem, Strategy, Verdict
+from records.nouns import Attempt, EvaluationRow, Problem, Strategy, Suite, Verdict
 
 Job = tuple[Problem, Callable[[], Awaitable[Attempt]]]
 
@@ -95,17 +94,18 @@ def _record(context: RunContext, attempt: Attempt, verdict: Verdict) -> None:
 
 def evaluation_row(
     item: Graded,
-    suite: Literal["student", "strategy"],
+    suite: Suite,
     arm: str,
     model: str,
     *,
     seed: int = 0,
     version: str | None = None,
+    round: int = 1,
 ) -> EvaluationRow:
     """The row that the report's figures are computed from; `version` is the strategy in question."""
     problem, attempt, judgement = item.problem, item.attempt, item.judgement
     return EvaluationRow(
-        id="/".join(filter(None, (suite, version if suite == "strategy" else None, attempt.id))),
+        id="/".join(filter(None, (suite, version if suite not in ("student", "feedback") else None, attempt.id))),
         suite=suite,
         arm=arm,
         model=model,
@@ -122,6 +122,7 @@ def evaluation_row(
         tier=judgement.tier,
         completion_tokens=attempt.completion_tokens,
         strategy_hash=version,
+        round=round,
     )
 
 

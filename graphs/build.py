@@ -11,8 +11,11 @@ from typing import Any
 from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
 
+from graphs.ablation import ablate
 from graphs.approval import carry_out, decide_by_rule, review, route_decision, route_review
 from graphs.context import RunContext
+from graphs.crossmodel import measure_source, reoptimise_builder, route_survey, select, survey
+from graphs.feedback import next_round, relearn_builder, route_feedback, route_next_round, student_feedback
 from graphs.learning import learning_builder
 from graphs.preparation import prepare_splits, student_baseline, teacher_baseline
 from graphs.state import TransferState
@@ -36,24 +39,35 @@ def transfer_builder() -> StateGraph[TransferState, RunContext, TransferState, T
     nodes: list[Any] = [
         *(prepare_splits, student_baseline, teacher_baseline, prepare_validation, validate, collect_verdicts),
         *(review, decide_by_rule, carry_out, curate, train_arm, evaluate_arm, report),
+        *(survey, select, measure_source, ablate, student_feedback, next_round),
     ]
     for node in nodes:
         builder.add_node(node.__name__, node)
     builder.add_node("learn", learning_builder().compile())
+    builder.add_node("reoptimise", reoptimise_builder().compile())
+    builder.add_node("relearn", relearn_builder().compile())
     builder.add_edge(START, "prepare_splits")
     builder.add_edge("prepare_splits", "student_baseline")
     builder.add_edge("student_baseline", "teacher_baseline")
     builder.add_edge("teacher_baseline", "learn")
-    builder.add_edge("learn", "prepare_validation")
+    builder.add_edge("learn", "survey")
+    builder.add_conditional_edges("survey", route_survey)
+    builder.add_edge("reoptimise", "survey")
+    builder.add_edge("select", "prepare_validation")
     builder.add_conditional_edges("prepare_validation", send_validators, ["validate"])
     builder.add_edge("validate", "collect_verdicts")
-    builder.add_conditional_edges("collect_verdicts", route_review)
+    builder.add_edge("collect_verdicts", "measure_source")
+    builder.add_edge("measure_source", "ablate")
+    builder.add_conditional_edges("ablate", route_review)
     builder.add_edge("review", "carry_out")
     builder.add_edge("decide_by_rule", "carry_out")
     builder.add_conditional_edges("carry_out", route_decision)
     builder.add_conditional_edges("curate", route_training)
     builder.add_conditional_edges("train_arm", route_training)
     builder.add_conditional_edges("evaluate_arm", route_evaluation)
+    builder.add_conditional_edges("student_feedback", route_feedback)
+    builder.add_edge("relearn", "next_round")
+    builder.add_conditional_edges("next_round", route_next_round)
     builder.add_edge("report", END)
     return builder
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -10,7 +10,7 @@ from agents.teacher import Teacher
 from domains.base import Domain, Verifier
 from models.gateway import Gateway
 from records.config import RunConfig
-from records.nouns import Decision
+from records.nouns import Decision, Problem
 from records.rundir import RunDirectory
 from records.splits import ProblemSet
 
@@ -75,10 +75,14 @@ class RunContext:
     def problems(self) -> ProblemSet:
         """The run's problems, read once from problems.jsonl."""
         if self._problems is None:
-            from records.nouns import Problem
-
-            self._problems = ProblemSet(self.run.read("problems.jsonl", Problem), self.config.sizes.gate)
+            problems = self.run.read("problems.jsonl", Problem)
+            self._problems = ProblemSet(problems, self.config.sizes.gate, self.config.feedback_items)
         return self._problems
+
+    def add_problems(self, problems: Sequence[Problem]) -> None:
+        """Add training problems to the run."""
+        self.run.append("problems.jsonl", problems)
+        self._problems = None
 
     @property
     def reply_tokens(self) -> int:

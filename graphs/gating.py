@@ -15,15 +15,20 @@ from records.nouns import GateResult, Problem, Reflection
 Scores = list[float | None]
 
 
-async def compare_strategies(context: RunContext, current: str, candidate: str, number: int) -> GateResult:
-    """What the gate's rule says of two strategies (hashes) in round `number`, counted from 1."""
+async def compare_strategies(
+    context: RunContext, current: str, candidate: str, number: int, model: str | None = None
+) -> GateResult:
+    """What the gate's rule says of two strategies (hashes) in round `number`, counted from 1.
+
+    `model` is whose gain counts, by default that of `gate_model`.
+    """
     rule, place = gate_rule(context.config), _place(context, number)
     problems = context.problems.open("validation", "gate")
     batches = rule.batches(len(problems), place.index, context.config.seed)
     planned = sum(map(len, batches))
     old, new = Scores(), Scores()
     for batch in batches:
-        scores = await _scores(context, [problems[i] for i in batch], (current, candidate), number)
+        scores = await _scores(context, [problems[i] for i in batch], (current, candidate), number, model)
         old, new = old + scores[0], new + scores[1]
         if result := rule.stop(old, new, planned, place):
             return result
@@ -34,15 +39,16 @@ def _place(context: RunContext, number: int) -> Round:
     """Where the loop stands: the alpha of a round is spent when its test was made, whatever came out."""
     tested = [r.gate for r in context.run.read("reflections.jsonl", Reflection) if r.gate and r.round < number]
     spent = sum(gate.alpha for gate in tested if gate.alpha_spent is not None)
-    return Round(number - 1, context.config.loop.rounds, spent)
+    return Round(number - 1, context.config.planned_rounds, spent)
 
 
 async def _scores(
-    context: RunContext, problems: Sequence[Problem], strategies: Sequence[str], number: int
+    context: RunContext, problems: Sequence[Problem], strategies: Sequence[str], number: int, model: str | None
 ) -> list[Scores]:
     """Per strategy one score per problem; all calls are made together, and known ones are not repeated."""
     repeats = range(context.config.gate.repeats)
-    jobs = [job for name in strategies for sample in repeats for job in _jobs(context, problems, name, sample)]
+    asked = model or gate_model(context)
+    jobs = [job for name in strategies for sample in repeats for job in _jobs(context, problems, name, sample, asked)]
     replies = passed(await attempt_all(context, f"Round {number}: gate", jobs))
     size = len(problems)
     rows = [replies[start : start + size] for start in range(0, len(replies), size)]
@@ -50,9 +56,9 @@ async def _scores(
     return [mean_scores(list(zip(*samples, strict=True))) for samples in each]
 
 
-def _jobs(context: RunContext, problems: Sequence[Problem], strategy_hash: str, sample: int) -> list[Job]:
+def _jobs(context: RunContext, problems: Sequence[Problem], strategy_hash: str, sample: int, model: str) -> list[Job]:
     strategy = load_strategy(context.run, strategy_hash)
-    solver = Solver(context.gateway, gate_model(context), "gate", context.config.decoding)
+    solver = Solver(context.gateway, model, "gate", context.config.decoding)
     return [
         (
             problem,

@@ -133,7 +133,8 @@ async def gate(state: TransferState, runtime: Runtime[RunContext]) -> dict[str, 
     proposal = next(p for p in context.run.read("proposals.jsonl", Reflection) if p.round == number)
     result: GateResult | None = None
     if proposal.candidate_hash:
-        result = await compare_strategies(context, state["current"], proposal.candidate_hash, number)
+        asked = state.get("focus")  # None: the model of the default
+        result = await compare_strategies(context, state["current"], proposal.candidate_hash, number, asked)
         _keep(context, proposal.candidate_hash, result)
         context.events.info(result.reason)
     accepted = bool(result and result.accepted)

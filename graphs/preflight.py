@@ -69,7 +69,8 @@ def preflight(config: RunConfig) -> list[Part]:
     if not paid:
         return []
     domain = get_domain(config.domain)
-    problems = ProblemSet(domain.load(config.problems, config.sizes, config.seed), config.sizes.gate)
+    loaded = domain.load(config.problems, config.problem_sizes, config.seed)
+    problems = ProblemSet(loaded, config.sizes.gate, config.feedback_items)
     reply = config.decoding.max_tokens or domain.reply_tokens
     prices = load_prices(config.prices)
     parts = []
@@ -83,7 +84,7 @@ def preflight(config: RunConfig) -> list[Part]:
 
 def _calls_of(role: str, spec: ModelSpec, config: RunConfig, problems: ProblemSet, reply: int) -> Iterator[_Calls]:
     if role == "validator":
-        yield from _validator(problems, reply)
+        yield from _validator(spec, config, problems, reply)
     elif role == "student":
         yield from _student(config, problems, reply)
     else:
@@ -101,15 +102,17 @@ def _student(config: RunConfig, problems: ProblemSet, reply: int) -> Iterator[_C
     yield _solving("baseline", "student", _held_out(problems), (1, 1), reply)
     if parse_spec(config.teacher).provider == "oracle":  # then the gate asks the student
         yield _gate(config, problems, reply)
+        yield from _source(parse_spec(config.student), config, problems, reply)
     if "base+strategy" in config.student_arms:
         yield _solving("evaluation", "student", _held_out(problems), (0, 1), reply, (0, STRATEGY_TOKENS))
 
 
 def _gate(config: RunConfig, problems: ProblemSet, reply: int) -> _Calls:
-    """At most every item once per strategy, the first and each round's candidate; none if no edit is proposed."""
-    items, rounds = problems.open("validation", "gate"), config.loop.rounds
+    """At most every item once per strategy, the current ones and each round's candidate; none without a proposal."""
+    items, rounds = problems.open("validation", "gate"), config.loop.rounds + config.rounds - 1
     compared = sum(map(len, gate_rule(config).batches(len(items), 0, config.seed))) / len(items)
-    times = min(rounds + 1, 2 * rounds * compared) if compared < 1 else (rounds + 1 if rounds else 0)
+    strategies = rounds + 1 + (config.rounds > 1)  # after the loop the distilled one is the current one
+    times = min(strategies, 2 * rounds * compared) if compared < 1 else (strategies if rounds else 0)
     return _solving("gate", "gate", items, (0, times * config.gate.repeats), reply, (0, STRATEGY_TOKENS))
 
 
@@ -118,26 +121,54 @@ def _teacher(config: RunConfig, problems: ProblemSet, reply: int) -> Iterator[_C
     loop, train = config.loop, problems.open("train", "curator")
     held_out = _held_out(problems)
     strategy = (0, STRATEGY_TOKENS)
-    batch = loop.rounds * min(loop.batch, len(train)) * loop.attempts
+    batch = min(loop.batch, len(train)) * loop.attempts
+    solved = (loop.rounds * batch / len(train), (config.planned_rounds - config.rounds + 1) * batch / len(train))
     tries = MAX_SAMPLES * (2 if "lora_distilled" in config.student_arms else 1)
+    writes = config.planned_rounds
     yield _solving("baseline", "teacher", held_out, (1, 1), reply)
     yield _writing("draft", (1, 2), TEMPLATE_CHARS + MATERIAL_CHARS)
-    yield _solving("lrl", "teacher", train, (batch / len(train), batch / len(train)), reply, strategy)
-    yield _writing("reflect", (loop.rounds, 2 * loop.rounds), TEMPLATE_CHARS + MATERIAL_CHARS)
-    yield _writing("propose", (0, 2 * loop.rounds), TEMPLATE_CHARS + JOURNAL_CHARS)
+    yield _solving("lrl", "teacher", train, solved, reply, strategy)
+    yield _writing("reflect", (loop.rounds, 2 * writes), TEMPLATE_CHARS + MATERIAL_CHARS)
+    yield _writing("propose", (0, 2 * writes), TEMPLATE_CHARS + JOURNAL_CHARS)
     yield _gate(config, problems, reply)
+    yield from _source(parse_spec(config.teacher), config, problems, reply)
     yield _writing("distill", (1, 2), TEMPLATE_CHARS)
-    yield _solving("curation", "teacher", train, (1, tries), reply, strategy if tries > MAX_SAMPLES else (0, 0))
+    most = tries + _later_tries(config, len(train), tries)
+    yield _solving("curation", "teacher", train, (1, most), reply, strategy if tries > MAX_SAMPLES else (0, 0))
+
+
+def _later_tries(config: RunConfig, train: int, tries: int) -> float:
+    """Tries per training problem of the student's later rounds: new examples, and all under another strategy."""
+    new = config.feedback.examples / train * tries
+    again = MAX_SAMPLES * (1 + config.feedback.examples / train) if tries > MAX_SAMPLES else 0
+    return (config.rounds - 1) * (new + again)
+
+
+def _source(spec: ModelSpec, config: RunConfig, problems: ProblemSet, reply: int) -> Iterator[_Calls]:
+    """The lift on the model that the strategy was learned on, where it is no validator."""
+    if config.crossmodel.source and str(spec) not in map(str, map(parse_spec, config.validators)):
+        items = problems.open("validation", "validator")
+        yield _solving("source", "validator", items, (2, 2 * config.rounds), reply, (0, STRATEGY_TOKENS))
 
 
 def _held_out(problems: ProblemSet) -> list[Problem]:
     return [*problems.open("test", "evaluator"), *problems.open("ood", "evaluator")]
 
 
-def _validator(problems: ProblemSet, reply: int) -> Iterator[_Calls]:
-    arms = len(STRATEGY_ARMS)
-    shown = problems.open("validation", "validator")
-    yield _solving("validation", "validator", shown, (arms, arms), reply, (0, STRATEGY_TOKENS))
+def _validator(spec: ModelSpec, config: RunConfig, problems: ProblemSet, reply: int) -> Iterator[_Calls]:
+    arms, strategy = len(STRATEGY_ARMS), (0, STRATEGY_TOKENS)
+    shown, items = problems.open("validation", "validator"), problems.open("validation", "gate")
+    settings = config.crossmodel
+    yield _solving("validation", "validator", shown, (arms, arms * config.rounds), reply, strategy)
+    if settings.surveys:  # the problem alone, the draft, each accepted edit, the distilled one
+        most = 3 + config.planned_rounds - config.rounds + 1
+        yield _solving("selection", "validator", items, (2 if settings.reoptimise_for else 0, most), reply, strategy)
+    if spec in map(parse_spec, settings.reoptimise_for):
+        most = (settings.reoptimise_rounds + 1) * config.gate.repeats
+        yield _solving("gate", "gate", items, (0, most), reply, strategy)
+    if config.ablation.use:
+        most = (config.ablation.bullets + 1) * config.rounds
+        yield _solving("ablation", "validator", items, (0, most), reply, strategy)
 
 
 def _solving(

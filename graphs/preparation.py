@@ -23,7 +23,7 @@ async def prepare_splits(state: TransferState, runtime: Runtime[RunContext]) -> 
     """Generate or load the problems, check the splits for leaks, write problems.jsonl."""
     context = runtime.context
     context.events.stage("Splits and leak check")
-    problems = context.domain.load(context.config.problems, context.config.sizes, context.config.seed)
+    problems = context.domain.load(context.config.problems, context.config.problem_sizes, context.config.seed)
     report = check_splits(problems)
     context.run.write_json("leaks.json", report.model_dump(mode="json"))
     if not report.ok:

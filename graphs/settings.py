@@ -12,6 +12,12 @@ from pydantic import BaseModel, ValidationError
 from domains import get_domain
 from records.config import RunConfig
 
+# What a profile measures in every domain, before the domain's own settings.
+PROFILES: dict[str, dict[str, Any]] = {
+    "quick": {},
+    "full": {"ablation": {"use": True}, "crossmodel": {"select": "maximin", "source": True}},
+}
+
 
 class SettingsError(Exception):
     """A flag or `--set` that cannot be used; the message lists what can."""
@@ -25,6 +31,9 @@ def build_config(flags: Mapping[str, Any], overrides: Sequence[str]) -> RunConfi
     given = {key: value for key, value in flags.items() if value not in (None, (), [])}
     profile = given.get("profile", "quick")
     values: dict[str, Any] = {"validators": _default_validators(given.get("student", "embedded"))}
+    if profile not in PROFILES:
+        raise SettingsError(f"--profile {profile}: there are {', '.join(PROFILES)}")
+    _merge(values, PROFILES[profile])
     _merge(values, get_domain(given["domain"]).profile(profile))
     _merge(values, given)
     for override in overrides:

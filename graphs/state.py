@@ -23,6 +23,10 @@ class TransferState(TypedDict, total=False):
     candidate: str | None  # hash of the strategy that waits at the gate
     attempt_ids: list[str]  # the batch that is being reflected on
     rejected: list[str]  # ids of the reflections whose edits were not accepted
+    candidates: list[str]  # hashes of the strategies that the loop kept, in its order
+    focus: str | None  # the validator whose gain counts at the gate; None: that of the default model
+    focused: list[str]  # validators that have had rounds of their own
+    until: int  # reflection round at which those rounds end
     verdicts: Annotated[dict[str, str], merge_words]  # validator spec -> verdict word
     decision: dict[str, Any] | None  # the answer of the person (or rule), not yet carried out
     notice: str  # why a person is asked again
@@ -31,6 +35,8 @@ class TransferState(TypedDict, total=False):
     arms: list[str]  # student arms of this run
     trained: list[str]  # "arm-seedN", finished
     evaluated: list[str]  # "arm-seedN", finished
+    student_round: int  # trainings of the student begun, from 1
+    failing: list[str]  # families that the student failed on, worst first
 
 
 class ValidatorTask(TypedDict):

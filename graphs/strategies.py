@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import Field
+
 from graphs.context import StageError
 from records.nouns import GateResult, Record, Strategy
 from records.rundir import RunDirectory
@@ -11,13 +13,23 @@ from records.rundir import RunDirectory
 Status = Literal["draft", "candidate", "accepted", "rejected", "edited", "final"]
 
 
+class BulletLift(Record):
+    """What leaving a bullet out costs a model: a share of the items, with its 95% interval."""
+
+    lift: float
+    low: float
+    high: float
+    n: int
+
+
 class StrategyVersion(Record):
-    """One version with what is known of it."""
+    """One version with what is known of it; `lifts` by bullet id and model, where they were measured."""
 
     strategy: Strategy
     status: Status
     gate: GateResult | None = None
     note: str = ""
+    lifts: dict[str, dict[str, BulletLift]] = Field(default_factory=dict)
 
 
 def save_strategy(
@@ -28,6 +40,12 @@ def save_strategy(
     run.write_json(f"strategies/{strategy.hash}.json", version.model_dump(mode="json"))
     run.file("strategies", f"{strategy.hash}.md").write_text(strategy.text + "\n", "utf-8", errors="backslashreplace")
     return strategy.hash
+
+
+def keep_lifts(run: RunDirectory, strategy_hash: str, lifts: dict[str, dict[str, BulletLift]]) -> None:
+    """Write the measured lifts beside the version's other figures."""
+    version = load_version(run, strategy_hash).model_copy(update={"lifts": lifts})
+    run.write_json(f"strategies/{strategy_hash}.json", version.model_dump(mode="json"))
 
 
 def load_version(run: RunDirectory, strategy_hash: str) -> StrategyVersion:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from dataclasses import replace
 from typing import Any, Literal
 
 from langgraph.runtime import Runtime
@@ -14,11 +15,12 @@ from evaluation.dataset import curate as curate_rows
 from evaluation.report import write_report
 from graphs.attempts import Job, attempt_all, evaluation_row, share_passed, teacher_jobs
 from graphs.context import RunContext, StageError
+from graphs.feedback import examples_of
 from graphs.preparation import evaluation_problems
 from graphs.replay import is_replay, reuse_adapter
 from graphs.state import TransferState
 from graphs.strategies import load_strategy
-from graphs.trainer_job import adapter_directory, train
+from graphs.trainer_job import adapter_directory, round_name, train
 from graphs.usage import usage_rows
 from models.spec import parse_spec
 from records.nouns import Problem, Strategy, Verdict
@@ -32,25 +34,33 @@ async def curate(state: TransferState, runtime: Runtime[RunContext]) -> dict[str
     context = runtime.context
     strategy = load_strategy(context.run, str(state["approved"])) if state.get("approved") else None
     arms = [arm for arm in context.config.student_arms if strategy or arm not in NEEDS_STRATEGY]
-    graded = await _solve_train(context, None)
+    number, problems = state.get("student_round", 1), examples_of(state, context)
+    graded = await _solve_train(context, None, problems, number)
     if strategy and "lora_distilled" in arms:
-        graded += await _solve_train(context, strategy)
-    _write_datasets(context, graded, strategy, [arm for arm in arms if arm.startswith("lora_")])
+        graded += await _solve_train(context, strategy, problems, number)
+    _write_datasets(context, graded, strategy, [arm for arm in arms if arm.startswith("lora_")], problems, number)
     return {"arms": arms, "trained": [], "evaluated": []}
 
 
-def _write_datasets(context: RunContext, graded: list[Graded], strategy: Strategy | None, arms: list[str]) -> None:
+def _write_datasets(
+    context: RunContext,
+    graded: list[Graded],
+    strategy: Strategy | None,
+    arms: list[str],
+    problems: list[Problem],
+    number: int,
+) -> None:
     """One file per arm and the dataset card. Raises StageError if nothing verified is left."""
     text = strategy.text if strategy else None
     try:
         curation = curate_rows(
-            context.problems.open("train", "curator"),
+            problems,
             [item.attempt for item in graded],
             [Verdict(id=g.attempt.id, problem_id=g.problem.id, judgement=g.judgement) for g in graded],
             arms=arms,
             strategy_text=text,
             held_out=_held_out(context),
-            limit=context.config.examples,
+            limit=_wanted(context, problems, number),
         )
     except CurationError as error:
         raise StageError(f"curation: {error}") from error
@@ -61,21 +71,31 @@ def _write_datasets(context: RunContext, graded: list[Graded], strategy: Strateg
         teacher=context.teacher.description,
         strategy_text=text,
     )
-    write_curation(context.run, curation, card)
+    named = {round_name(arm, number): rows for arm, rows in curation.rows.items()}
+    write_curation(context.run, replace(curation, rows=named), card, number)
     context.events.info(f"{curation.size} verified examples for each of {', '.join(arms)}")
 
 
-async def _solve_train(context: RunContext, strategy: Strategy | None) -> list[Graded]:
+def _wanted(context: RunContext, problems: list[Problem], number: int) -> int:
+    """How many examples are trained on; a later round takes all that it has chosen."""
+    return context.config.examples if number == 1 else len(problems)
+
+
+async def _solve_train(
+    context: RunContext, strategy: Strategy | None, problems: list[Problem], number: int
+) -> list[Graded]:
     """Verified solutions by rejection sampling: a problem that failed is tried again."""
-    pending = context.problems.open("train", "curator")
+    pending = problems
     passing: list[Graded] = []
     solved: set[str] = set()
     label = "with the strategy" if strategy else "plain"
     for sample in range(MAX_SAMPLES):
-        missing = context.config.examples - len(solved)
+        missing = _wanted(context, problems, number) - len(solved)
         if missing <= 0 or not pending:
             break
         arm = label.split(" ", maxsplit=1)[0]
+        if strategy and number > 1:  # another strategy than an earlier round's: other attempts
+            arm = f"{arm}-{strategy.hash}"
         jobs = teacher_jobs(context, pending, strategy, stage="curation", arm=arm, sample=sample)
         graded = await attempt_all(context, f"Curation, {label} (try {sample + 1})", jobs)
         passing += [item for item in graded if is_example(item.judgement, context.config.require_sound_steps)]
@@ -94,12 +114,13 @@ async def train_arm(state: TransferState, runtime: Runtime[RunContext]) -> dict[
     """Train the next arm (and seed) in a process of its own."""
     context = runtime.context
     arm, seed = _untrained(state, context)[0]
+    name = round_name(arm, state.get("student_round", 1))
     context.gateway.release_local()
-    context.events.stage(f"Training {arm}" + (f", seed {seed}" if context.config.training_seeds > 1 else ""))
+    context.events.stage(f"Training {name}" + (f", seed {seed}" if context.config.training_seeds > 1 else ""))
     if is_replay(context.run):
-        reuse_adapter(context.run, arm, seed)
+        reuse_adapter(context.run, name, seed)
     else:
-        await train(context.run, arm, seed, _progress(context))
+        await train(context.run, name, seed, _progress(context))
     return {"trained": [*state["trained"], f"{arm}-seed{seed}"]}
 
 
@@ -129,7 +150,7 @@ def _untrained(state: TransferState, context: RunContext) -> list[tuple[str, int
 
 def route_training(
     state: TransferState, runtime: Runtime[RunContext]
-) -> Literal["train_arm", "evaluate_arm", "report"]:
+) -> Literal["train_arm", "evaluate_arm", "student_feedback"]:
     """Another arm to train, or on to the evaluation."""
     return "train_arm" if _untrained(state, runtime.context) else route_evaluation(state, runtime)
 
@@ -142,22 +163,24 @@ def _unevaluated(state: TransferState, context: RunContext) -> list[tuple[str, i
     return [(arm, seed) for arm, seed in pending if f"{arm}-seed{seed}" not in state["evaluated"]]
 
 
-def route_evaluation(state: TransferState, runtime: Runtime[RunContext]) -> Literal["evaluate_arm", "report"]:
-    """Another arm to evaluate, or the report."""
-    return "evaluate_arm" if _unevaluated(state, runtime.context) else "report"
+def route_evaluation(state: TransferState, runtime: Runtime[RunContext]) -> Literal["evaluate_arm", "student_feedback"]:
+    """Another arm to evaluate, or on to what the student still fails on."""
+    return "evaluate_arm" if _unevaluated(state, runtime.context) else "student_feedback"
 
 
 async def evaluate_arm(state: TransferState, runtime: Runtime[RunContext]) -> dict[str, Any]:
     """One student arm on test and ood, with the same decoding as the baseline."""
     context = runtime.context
     arm, seed = _unevaluated(state, context)[0]
+    number = state.get("student_round", 1)
+    name = round_name(arm, number)
     strategy = load_strategy(context.run, str(state["approved"])) if arm in ("base+strategy", "lora_strategy") else None
     solver = Solver(
         context.gateway,
-        _student_spec(context, arm, seed),
+        _student_spec(context, name, seed),
         "student",
         context.config.decoding,
-        label=f"{arm}-seed{seed}",
+        label=f"{name}-seed{seed}",
     )
     jobs: list[Job] = [
         (
@@ -174,10 +197,10 @@ async def evaluate_arm(state: TransferState, runtime: Runtime[RunContext]) -> di
         )
         for problem in evaluation_problems(context)
     ]
-    graded = await attempt_all(context, f"Evaluation of {arm}" + (f", seed {seed}" if seed else ""), jobs)
-    model = context.config.student if arm == "base+strategy" else f"{context.config.student}+{arm}-seed{seed}"
+    graded = await attempt_all(context, f"Evaluation of {name}" + (f", seed {seed}" if seed else ""), jobs)
+    model = context.config.student if arm == "base+strategy" else f"{context.config.student}+{name}-seed{seed}"
     version = strategy.hash if strategy else None
-    rows = [evaluation_row(g, "student", arm, model, seed=seed, version=version) for g in graded]
+    rows = [evaluation_row(g, "student", arm, model, seed=seed, version=version, round=number) for g in graded]
     context.run.append("evaluation/rows.jsonl", rows)
     context.events.info(share_passed(graded))
     return {"evaluated": [*state["evaluated"], f"{arm}-seed{seed}"]}

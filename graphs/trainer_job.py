@@ -34,6 +34,11 @@ class Job(Record):
     command: tuple[str, ...]
 
 
+def round_name(arm: str, number: int) -> str:
+    """Name of an arm's dataset and adapters in the student's round `number`, counted from 1."""
+    return arm if number == 1 else f"{arm}.round{number}"
+
+
 def adapter_directory(run: RunDirectory, arm: str, seed: int) -> Path:
     """Where the adapter of one arm and seed lies."""
     return run.path / "adapters" / f"{arm}-seed{seed}"

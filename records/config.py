@@ -12,16 +12,21 @@ Profile = Literal["quick", "full"]
 Teaching = Literal["round_robin", "vote"]
 Rule = Literal["sequential", "strict", "none"]
 Approval = Literal["ask", "gate", "always", "never"]
+Selection = Literal["last", "maximin"]
+BatchStage = Literal[
+    "baseline", "lrl", "gate", "selection", "validation", "source", "ablation", "curation", "evaluation"
+]
 
 
 class Sizes(Record):
-    """How many problems each split gets. Validation = gate + transfer."""
+    """How many problems each split gets. Validation = gate + transfer, and feedback where there are several rounds."""
 
     train: int = Field(400, ge=1)
     gate: int = Field(24, ge=4)
     transfer: int = Field(24, ge=4)
     test: int = Field(60, ge=4)
     ood: int = Field(30, ge=0)
+    feedback: int = Field(24, ge=4, description="validation items whose failures the student reports back")
 
 
 class LoopConfig(Record):
@@ -83,16 +88,43 @@ class Batches(Record):
     """
 
     use: bool = False
-    stages: tuple[Literal["baseline", "lrl", "gate", "validation", "curation", "evaluation"], ...] = (
-        "baseline",
-        "validation",
-        "curation",
-        "evaluation",
+    stages: tuple[BatchStage, ...] = (
+        *("baseline", "selection", "validation", "source", "ablation"),
+        *("curation", "evaluation"),
     )
     window: float = Field(1.0, ge=0, description="seconds without a further call after which a batch is sent")
     poll: float = Field(30.0, gt=0, description="seconds between two questions about a batch")
     settles: float = Field(10.0, ge=0, description="seconds in which a submitted batch comes into the provider's list")
     most: int = Field(10_000, ge=1, le=50_000, description="calls per batch")
+
+
+class AblationConfig(Record):
+    """Each bullet's lift, measured by leaving it out, on the gate's items."""
+
+    use: bool = False
+    bullets: int = Field(24, ge=1, description="bullets measured at most, the newest ones first")
+
+
+class CrossModelConfig(Record):
+    """Candidates on all validators before one of them is validated, and more rounds for a model that gains nothing."""
+
+    select: Selection = Field("last", description="maximin: the candidate whose worst validator gains most")
+    source: bool = Field(False, description="measure the source's own lift on the validation items too")
+    reoptimise_for: tuple[str, ...] = Field((), description="validators that get rounds of their own")
+    reoptimise_rounds: int = Field(2, ge=1, description="further rounds for each of them")
+
+    @property
+    def surveys(self) -> bool:
+        """The candidates are measured on every validator."""
+        return self.select == "maximin" or bool(self.reoptimise_for)
+
+
+class FeedbackConfig(Record):
+    """What a student's failures lead to: another strategy, more examples, another training."""
+
+    examples: int = Field(60, ge=1, description="verified solutions of failing families that a round adds")
+    batch: int = Field(12, ge=1, description="training problems of failing families that the student tries")
+    attempts: int = Field(2, ge=1, description="attempts of the student at each of them")
 
 
 class RunConfig(Record):
@@ -117,6 +149,10 @@ class RunConfig(Record):
     gate: GateConfig = GateConfig()
     decoding: Decoding = Decoding()
     training: TrainingConfig = TrainingConfig()
+    ablation: AblationConfig = AblationConfig()
+    crossmodel: CrossModelConfig = CrossModelConfig()
+    rounds: int = Field(1, ge=1, description="times that the student is trained; after each its failures go back")
+    feedback: FeedbackConfig = FeedbackConfig()
     sandbox_tier: Literal["auto", "docker", "jail"] = "auto"
     sandbox_slots: int = Field(2, ge=1)
     concurrency: int = Field(8, ge=1, description="calls in flight per API provider")
@@ -137,6 +173,38 @@ class RunConfig(Record):
                 "set decoding.temperature above 0 or gate.repeats=1"
             )
         return self
+
+    @model_validator(mode="after")
+    def _validators_are_known(self) -> RunConfig:
+        if unknown := [spec for spec in self.crossmodel.reoptimise_for if spec not in self.validators]:
+            raise ValueError(
+                f"reoptimise for '{unknown[0]}': it is no validator of this run; they are: {', '.join(self.validators)}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _students_learn_in_rounds(self) -> RunConfig:
+        if self.rounds > 1 and not any(arm.startswith("lora_") for arm in self.student_arms):
+            raise ValueError(f"rounds={self.rounds} needs a student that is trained; student_arms has no lora_ arm")
+        return self
+
+    @property
+    def planned_rounds(self) -> int:
+        """Reflection rounds that may come to the gate: the loop's, those for validators, one per student round."""
+        further = len(self.crossmodel.reoptimise_for) * self.crossmodel.reoptimise_rounds
+        return self.loop.rounds + further + self.rounds - 1
+
+    @property
+    def problem_sizes(self) -> Sizes:
+        """The sizes to load: feedback items are a part of the validation split of their own."""
+        if self.rounds == 1:
+            return self.sizes
+        return self.sizes.model_copy(update={"transfer": self.sizes.transfer + self.sizes.feedback})
+
+    @property
+    def feedback_items(self) -> int:
+        """Validation items that only the student's feedback uses."""
+        return self.sizes.feedback if self.rounds > 1 else 0
 
     @property
     def teachers(self) -> tuple[str, ...]:

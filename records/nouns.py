@@ -18,6 +18,7 @@ Outcome = Literal["pass", "fail", "unparsed", "ungraded"]
 FinishReason = Literal["stop", "length", "error"]
 Operation = Literal["ADD", "REPLACE", "DELETE", "MERGE"]
 Action = Literal["approve", "edit", "reject"]
+Suite = Literal["student", "strategy", "source", "selection", "ablation", "feedback"]
 WRONG_STEP = "wrong_step"  # kind of a judgement: a step does not hold, even if the answer is right
 
 
@@ -231,13 +232,16 @@ class TrainingRow(Record):
 class EvaluationRow(Record):
     """One judged reply of one arm: the rows that every figure of the report is computed from.
 
-    `suite` is "student" (student arms and the teacher) or "strategy" (strategy arms × validator).
-    `strategy_hash` is the version that the row speaks about: for the strategy suite the version
-    under test, also in the control arms; for student arms the one in the prompt.
+    `suite` is "student" (student arms and the teacher), "strategy" (strategy arms × validator), "source"
+    (the model that the strategy was learned on, where it is no validator), "selection" (candidates ×
+    validator), "ablation" (the strategy without each bullet × validator) or "feedback" (a trained student
+    on its own validation items). `strategy_hash` is the version that the row speaks about: for the
+    strategy, source and ablation suites the version under test, also in the control arms; for student
+    arms the one in the prompt. `round` counts the student's trainings from 1.
     """
 
     id: str
-    suite: Literal["student", "strategy"]
+    suite: Suite
     arm: str
     model: str
     split: Split
@@ -253,6 +257,7 @@ class EvaluationRow(Record):
     tier: str | None
     completion_tokens: int | None
     strategy_hash: str | None = None
+    round: int = 1
 
 
 class Completion(Record):

@@ -118,6 +118,7 @@ def test_markdown_is_not_led_astray_by_hostile_text(tmp_path: Path) -> None:
     assert re.findall(r"!\[[^\]]*\]\(([^)]*)\)", outside) == [
         "figures/student_arms.svg",
         "figures/strategy_lift.svg",
+        "figures/transfer_lifts.svg",
         "figures/training_loss.svg",
         "figures/calls_and_cost.svg",
     ]
