@@ -92,8 +92,10 @@ def _lines(text: str) -> list[tuple[str, str]]:
             open_bullet = True
         else:
             found[-1] = (section, f"{found[-1][1]} {line.strip()}")
-    cleaned = [(name, clean_text(line)) for name, line in found]
-    ordered = _by_section([pair for pair in dict.fromkeys(cleaned) if pair[1]])
+    sections: dict[str, str] = {}  # a text that stands in several sections counts once, in the first
+    for name, line in found:
+        sections.setdefault(clean_text(line), name)
+    ordered = _by_section([(name, line) for line, name in sections.items() if line])
     return ordered[:MAX_BULLETS]
 
 
