@@ -232,7 +232,7 @@ def promise(config: RunConfig) -> str:
     rule, items = gate_rule(config), config.sizes.gate
     if not isinstance(rule, SequentialGate):
         return f"gate '{rule.name}': no test, an edit that changes nothing can pass"
-    level = rule.level(Round(0, max(1, config.planned_rounds)))
+    level = rule.level(Round(0, max(1, config.loop.rounds)))
     head = f"gate 'sequential': {items} items, alpha {level:.4f} per round ({config.loop.alpha:g} over all)"
     gains = [rule.detectable(items, level, noise) for noise in (STEADY, None)]
     if gains[0] is None:

@@ -14,8 +14,9 @@ from langgraph.runtime import Runtime
 
 from evaluation.crossmodel import CANDIDATE, NONE, gains_nothing, selection
 from graphs.context import RunContext
+from graphs.further import gate_again, solve_again
 from graphs.gating import gate_model
-from graphs.learning import gate, reflect, solve_batch
+from graphs.learning import reflect
 from graphs.measuring import Shown, measure
 from graphs.state import TransferState
 from graphs.strategies import load_strategy
@@ -75,22 +76,22 @@ async def focus(state: TransferState, runtime: Runtime[RunContext]) -> dict[str,
     return {"focus": spec, "focused": [*state.get("focused", []), str(spec)], "until": state["round"] + rounds}
 
 
-def route_focus(state: TransferState) -> Literal["solve_batch", "__end__"]:
+def route_focus(state: TransferState) -> Literal["solve_again", "__end__"]:
     """Another round for the validator, or back to the survey."""
-    return "solve_batch" if state["round"] < state["until"] else "__end__"
+    return "solve_again" if state["round"] < state["until"] else "__end__"
 
 
 def reoptimise_builder() -> StateGraph[TransferState, RunContext, TransferState, TransferState]:
     """Rounds of the loop whose gate asks one validator."""
     builder = StateGraph(TransferState, context_schema=RunContext)
-    nodes: list[Any] = [focus, solve_batch, reflect, gate]
+    nodes: list[Any] = [focus, solve_again, reflect, gate_again]
     for node in nodes:
         builder.add_node(node.__name__, node)
     builder.add_edge(START, "focus")
-    builder.add_edge("focus", "solve_batch")
-    builder.add_edge("solve_batch", "reflect")
-    builder.add_edge("reflect", "gate")
-    builder.add_conditional_edges("gate", route_focus, ["solve_batch", END])
+    builder.add_edge("focus", "solve_again")
+    builder.add_edge("solve_again", "reflect")
+    builder.add_edge("reflect", "gate_again")
+    builder.add_conditional_edges("gate_again", route_focus, ["solve_again", END])
     return builder
 
 

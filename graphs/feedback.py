@@ -24,7 +24,8 @@ from evaluation.student_rounds import failing_families
 from evaluation.verdicts import HEADLINE_ORDER
 from graphs.attempts import Job, attempt_all, evaluation_row, share_passed
 from graphs.context import RunContext, StageError
-from graphs.learning import gate, reflect
+from graphs.further import gate_again
+from graphs.learning import reflect
 from graphs.state import TransferState
 from graphs.strategies import load_strategy
 from graphs.trainer_job import adapter_directory, round_name
@@ -122,7 +123,8 @@ async def try_again(state: TransferState, runtime: Runtime[RunContext]) -> dict[
     ]
     graded = await attempt_all(context, f"Round {number}: the student tries its failing families", jobs)
     context.events.info(share_passed(graded))
-    return {"attempt_ids": [item.attempt.id for item in graded], "focus": None}
+    attempts = [item.attempt.id for item in graded]
+    return {"attempt_ids": attempts, "parent": state["current"], "focus": None}
 
 
 def _fresh(context: RunContext, families: Sequence[str], number: int) -> list[Problem]:
@@ -208,11 +210,11 @@ def route_next_round(state: TransferState, runtime: Runtime[RunContext]) -> Lite
 def relearn_builder() -> StateGraph[TransferState, RunContext, TransferState, TransferState]:
     """One round of the loop on the student's own attempts."""
     builder = StateGraph(TransferState, context_schema=RunContext)
-    nodes: list[Any] = [try_again, reflect, gate]
+    nodes: list[Any] = [try_again, reflect, gate_again]
     for node in nodes:
         builder.add_node(node.__name__, node)
     builder.add_edge(START, "try_again")
     builder.add_edge("try_again", "reflect")
-    builder.add_edge("reflect", "gate")
-    builder.add_edge("gate", END)
+    builder.add_edge("reflect", "gate_again")
+    builder.add_edge("gate_again", END)
     return builder

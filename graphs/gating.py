@@ -6,7 +6,7 @@ import functools
 from collections.abc import Sequence
 
 from agents.solver import Solver
-from evaluation.gate import Round, gate_rule, mean_scores
+from evaluation.gate import GateRule, Round, gate_rule, mean_scores
 from graphs.attempts import Job, attempt_all, passed
 from graphs.context import RunContext
 from graphs.strategies import load_strategy
@@ -15,20 +15,22 @@ from records.nouns import GateResult, Problem, Reflection
 Scores = list[float | None]
 
 
-async def compare_strategies(
-    context: RunContext, current: str, candidate: str, number: int, model: str | None = None
-) -> GateResult:
-    """What the gate's rule says of two strategies (hashes) in round `number`, counted from 1.
+async def compare_strategies(context: RunContext, current: str, candidate: str, number: int) -> GateResult:
+    """What the gate's rule says of two strategies (hashes) in round `number`, counted from 1."""
+    pair, label = (current, candidate), f"Round {number}: gate"
+    return await decide(context, gate_rule(context.config), _place(context, number), pair, gate_model(context), label)
 
-    `model` is whose gain counts, by default that of `gate_model`.
-    """
-    rule, place = gate_rule(context.config), _place(context, number)
+
+async def decide(
+    context: RunContext, rule: GateRule, place: Round, pair: tuple[str, str], model: str, label: str
+) -> GateResult:
+    """What a rule says of the current strategy and the candidate, when the gain of `model` counts."""
     problems = context.problems.open("validation", "gate")
     batches = rule.batches(len(problems), place.index, context.config.seed)
     planned = sum(map(len, batches))
     old, new = Scores(), Scores()
     for batch in batches:
-        scores = await _scores(context, [problems[i] for i in batch], (current, candidate), number, model)
+        scores = await _scores(context, [problems[i] for i in batch], pair, model, label)
         old, new = old + scores[0], new + scores[1]
         if result := rule.stop(old, new, planned, place):
             return result
@@ -39,17 +41,16 @@ def _place(context: RunContext, number: int) -> Round:
     """Where the loop stands: the alpha of a round is spent when its test was made, whatever came out."""
     tested = [r.gate for r in context.run.read("reflections.jsonl", Reflection) if r.gate and r.round < number]
     spent = sum(gate.alpha for gate in tested if gate.alpha_spent is not None)
-    return Round(number - 1, context.config.planned_rounds, spent)
+    return Round(number - 1, context.config.loop.rounds, spent)
 
 
 async def _scores(
-    context: RunContext, problems: Sequence[Problem], strategies: Sequence[str], number: int, model: str | None
+    context: RunContext, problems: Sequence[Problem], strategies: Sequence[str], model: str, label: str
 ) -> list[Scores]:
     """Per strategy one score per problem; all calls are made together, and known ones are not repeated."""
     repeats = range(context.config.gate.repeats)
-    asked = model or gate_model(context)
-    jobs = [job for name in strategies for sample in repeats for job in _jobs(context, problems, name, sample, asked)]
-    replies = passed(await attempt_all(context, f"Round {number}: gate", jobs))
+    jobs = [job for name in strategies for sample in repeats for job in _jobs(context, problems, name, sample, model)]
+    replies = passed(await attempt_all(context, label, jobs))
     size = len(problems)
     rows = [replies[start : start + size] for start in range(0, len(replies), size)]
     each = [rows[start : start + len(repeats)] for start in range(0, len(rows), len(repeats))]

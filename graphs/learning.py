@@ -46,16 +46,16 @@ async def solve_batch(state: TransferState, runtime: Runtime[RunContext]) -> dic
     strategy = load_strategy(context.run, state["current"])
     jobs = [
         job
-        for problem in _batch(context, number)
+        for problem in batch_of(context, number)
         for sample in range(context.config.loop.attempts)
         for job in teacher_jobs(context, [problem], strategy, stage="lrl", arm="learning", sample=sample, round=number)
     ]
     graded = await attempt_all(context, f"Round {number}: the teacher solves a batch", jobs)
     context.events.info(share_passed(graded))
-    return {"attempt_ids": [item.attempt.id for item in graded]}
+    return {"attempt_ids": [item.attempt.id for item in graded], "parent": strategy.hash}
 
 
-def _batch(context: RunContext, number: int) -> list[Problem]:
+def batch_of(context: RunContext, number: int) -> list[Problem]:
     """The next problems of a fixed random order of the train split."""
     problems = context.problems.open("train", "reflector")
     random.Random(f"{context.config.seed}/batches").shuffle(problems)
@@ -68,7 +68,7 @@ async def reflect(state: TransferState, runtime: Runtime[RunContext]) -> dict[st
     """Read the verdicts, write the journal, propose edits; what cannot stand is refused here."""
     context, number = runtime.context, state["round"] + 1
     context.events.stage(f"Round {number}: reflection")
-    strategy = load_strategy(context.run, state["current"])
+    strategy = load_strategy(context.run, state["parent"])
     graded = _graded(context, state["attempt_ids"])
     rejected = [r for r in context.run.read("reflections.jsonl", Reflection) if not r.accepted]
     journal = await context.teacher.reflect(graded, strategy, rejected, number)
@@ -133,8 +133,7 @@ async def gate(state: TransferState, runtime: Runtime[RunContext]) -> dict[str, 
     proposal = next(p for p in context.run.read("proposals.jsonl", Reflection) if p.round == number)
     result: GateResult | None = None
     if proposal.candidate_hash:
-        asked = state.get("focus")  # None: the model of the default
-        result = await compare_strategies(context, state["current"], proposal.candidate_hash, number, asked)
+        result = await compare_strategies(context, state["current"], proposal.candidate_hash, number)
         _keep(context, proposal.candidate_hash, result)
         context.events.info(result.reason)
     accepted = bool(result and result.accepted)

@@ -122,9 +122,9 @@ def _teacher(config: RunConfig, problems: ProblemSet, reply: int) -> Iterator[_C
     held_out = _held_out(problems)
     strategy = (0, STRATEGY_TOKENS)
     batch = min(loop.batch, len(train)) * loop.attempts
-    solved = (loop.rounds * batch / len(train), (config.planned_rounds - config.rounds + 1) * batch / len(train))
+    solved = (loop.rounds * batch / len(train), (loop.rounds + _own_rounds(config)) * batch / len(train))
     tries = MAX_SAMPLES * (2 if "lora_distilled" in config.student_arms else 1)
-    writes = config.planned_rounds
+    writes = loop.rounds + config.further_rounds
     yield _solving("baseline", "teacher", held_out, (1, 1), reply)
     yield _writing("draft", (1, 2), TEMPLATE_CHARS + MATERIAL_CHARS)
     yield _solving("lrl", "teacher", train, solved, reply, strategy)
@@ -135,6 +135,11 @@ def _teacher(config: RunConfig, problems: ProblemSet, reply: int) -> Iterator[_C
     yield _writing("distill", (1, 2), TEMPLATE_CHARS)
     most = tries + _later_tries(config, len(train), tries)
     yield _solving("curation", "teacher", train, (1, most), reply, strategy if tries > MAX_SAMPLES else (0, 0))
+
+
+def _own_rounds(config: RunConfig) -> int:
+    """Rounds for validators that gain nothing."""
+    return config.further_rounds - (config.rounds - 1)
 
 
 def _later_tries(config: RunConfig, train: int, tries: int) -> float:
@@ -161,7 +166,7 @@ def _validator(spec: ModelSpec, config: RunConfig, problems: ProblemSet, reply: 
     settings = config.crossmodel
     yield _solving("validation", "validator", shown, (arms, arms * config.rounds), reply, strategy)
     if settings.surveys:  # the problem alone, the draft, each accepted edit, the distilled one
-        most = 3 + config.planned_rounds - config.rounds + 1
+        most = 3 + config.loop.rounds + _own_rounds(config)
         yield _solving("selection", "validator", items, (2 if settings.reoptimise_for else 0, most), reply, strategy)
     if spec in map(parse_spec, settings.reoptimise_for):
         most = (settings.reoptimise_rounds + 1) * config.gate.repeats

@@ -20,6 +20,7 @@ class TransferState(TypedDict, total=False):
     round: int  # reflection rounds finished
     draft: str  # hash of the strategy that the teacher wrote without seeing any result
     current: str  # hash of the strategy after the last accepted edit
+    parent: str  # hash of the strategy that this round edits
     candidate: str | None  # hash of the strategy that waits at the gate
     attempt_ids: list[str]  # the batch that is being reflected on
     rejected: list[str]  # ids of the reflections whose edits were not accepted

@@ -189,10 +189,9 @@ class RunConfig(Record):
         return self
 
     @property
-    def planned_rounds(self) -> int:
-        """Reflection rounds that may come to the gate: the loop's, those for validators, one per student round."""
-        further = len(self.crossmodel.reoptimise_for) * self.crossmodel.reoptimise_rounds
-        return self.loop.rounds + further + self.rounds - 1
+    def further_rounds(self) -> int:
+        """Reflection rounds that may follow the loop: for validators, and one before each further training."""
+        return len(self.crossmodel.reoptimise_for) * self.crossmodel.reoptimise_rounds + self.rounds - 1
 
     @property
     def problem_sizes(self) -> Sizes:

@@ -61,7 +61,7 @@ def test_harm_that_only_all_validators_together_show_is_proposed() -> None:
 def test_useless_bullets_are_rarely_called_harmful_and_harmful_ones_are_found() -> None:
     """Simulated: 60 items, replies that change by themselves with every strategy."""
     rng, false, found = random.Random(5), 0, 0
-    for _ in range(40):
+    for _ in range(25):
         chances = {ALL: 0.5, WITHOUT + "b1": 0.5, WITHOUT + "b2": 0.85}
         made = [
             row(arm, i, "pass" if rng.random() < chance else "fail", split="validation", suite="ablation", model="m")
@@ -72,7 +72,7 @@ def test_useless_bullets_are_rarely_called_harmful_and_harmful_ones_are_found() 
         assert result is not None
         false += "b1" in result["harmful"]
         found += "b2" in result["harmful"]
-    assert false <= 4 and found >= 36  # 2.5% of 40 is one
+    assert false <= 3 and found >= 22  # 2.5% of 25 is less than one
 
 
 def test_nothing_was_left_out() -> None:

@@ -17,9 +17,10 @@ from domains.scheduling import SchedulingVerifier
 from evaluation.evidence import rounds_section
 from evaluation.gate import Round, gate_rule
 from evaluation.leakage import StrategyCheck
-from evaluation.report import write_report
+from evaluation.report import render_html, render_markdown
 from evaluation.summary import student_split, summarise
 from graphs.attempts import evaluation_row
+from graphs.further import rule_of
 from records.config import RunConfig, Sizes
 from records.nouns import Attempt, Bullet, EvaluationRow, Problem, Strategy
 from records.rundir import RunDirectory
@@ -36,25 +37,26 @@ def test_one_a_student_below_the_constant_answer_is_never_improved(tmp_path: Pat
     found = answers("lora_strategy", TRUTH, predicted(0))
     rows += [row.model_copy(update={"round": last, "id": f"{row.id}/r{last}"}) for row in found]
     run = make_run(tmp_path / "run", rows)
-    summary = write_report(run)
+    summary = summarise(run)
     assert summary["verdict"] == "below the constant baseline"
-    for name in ("report.md", "report.html"):
-        text = (run.path / name).read_text("utf-8").lower()
+    for render in (render_markdown, render_html):
+        text = render(run, summary, ()).lower()
         assert "below the constant baseline" in text and "always answering yes solves 88.0%" in text
         assert "got better" not in text and "is improved" not in text
     assert (rounds_section(summary) is not None) == (last == 2)
 
 
-@pytest.mark.parametrize("rounds", [1, 3])
-def test_two_an_edit_that_changes_nothing_is_accepted_in_at_most_five_percent(rounds: int) -> None:
-    """200 trials of a whole loop with the rule that a run has by default, also where rounds for a student follow."""
-    config = RunConfig.model_validate({"domain": "scheduling", "rounds": rounds})
-    rule, rng, accepted = gate_rule(config), random.Random(rounds), 0
+@pytest.mark.parametrize("further", [False, True])
+def test_two_an_edit_that_changes_nothing_is_accepted_in_at_most_five_percent(further: bool) -> None:
+    """200 trials of a whole loop with the rule that a run has by default, and of the rounds that follow it."""
+    config = RunConfig.model_validate({"domain": "scheduling", "rounds": 4})
+    rule, rounds = (rule_of(config), config.further_rounds) if further else (gate_rule(config), config.loop.rounds)
+    rng, accepted = random.Random(rounds), 0
     for _ in range(200):
         spent, kept = 0.0, False
-        for index in range(config.planned_rounds):
+        for index in range(rounds):
             old, new = ([rng.random() < 0.5 for _ in range(24)] for _ in range(2))
-            result = rule.decide(old, new, Round(index, config.planned_rounds, spent))
+            result = rule.decide(old, new, Round(index, rounds, spent))
             spent, kept = float(result.alpha_spent or 0), kept or result.accepted
         accepted += kept
     assert accepted <= 10
@@ -69,11 +71,9 @@ def test_three_a_planted_leak_is_said_in_the_report(tmp_path: Path, kind: str) -
         strategy = Strategy(name="s", bullets=(Bullet(id="b1", section="Method", text=f"Mind that {planted}"),))
         assert StrategyCheck(problems).leaks(strategy.text)
         run = leaking(tmp_path / split, problems, strategy)
-        summary = write_report(run)
-        assert (
-            summary["strategy"]["leaks"]
-            and "so no gain with it can be believed" in (run.path / "report.md").read_text()
-        )
+        summary = summarise(run)
+        assert summary["strategy"]["leaks"]
+        assert "so no gain with it can be believed" in render_markdown(run, summary, ())
 
 
 def leaking(path: Path, problems: list[Problem], strategy: Strategy) -> RunDirectory:

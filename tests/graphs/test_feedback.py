@@ -218,7 +218,7 @@ def test_families_and_classes_take_turns() -> None:
 def test_feedback_items_are_a_part_of_their_own() -> None:
     config = build_config({"domain": "scheduling"}, [*SIZES, *LOOP, *FEEDBACK])
     assert config.problem_sizes.transfer == 18 and config.feedback_items == 12
-    assert config.planned_rounds == 3  # one of the loop and one for each later student
+    assert config.further_rounds == 2  # one before each later training
     problems = [p for p in _loaded(config) if p.split == "validation"]
     parts = ProblemSet(problems, config.sizes.gate, config.feedback_items)
     opened = [parts.open("validation", role) for role in ("gate", "validator", "feedback")]
