@@ -33,7 +33,7 @@ async def survey(state: TransferState, runtime: Runtime[RunContext]) -> dict[str
         items = context.problems.open("validation", "gate")
         title = f"{len(found)} candidate strategies on {len(models)} validators"
         await measure(context, title, "selection", [Shown(NONE, None), *shown], models, items)
-    return {"candidates": found, "focus": None}
+    return {"candidates": found, "focus": None, "loop_ended": state.get("loop_ended", state["round"])}
 
 
 def _candidates(context: RunContext, state: TransferState) -> list[str]:

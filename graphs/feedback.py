@@ -60,7 +60,7 @@ async def student_feedback(state: TransferState, runtime: Runtime[RunContext]) -
 
 
 def _student(context: RunContext, state: TransferState, arm: str) -> tuple[Solver, Strategy | None]:
-    """The last round's student, with the strategy where its arm has one in the prompt."""
+    """The last round's student (of several seeds the first), with the strategy where its arm's prompt has one."""
     number = state.get("student_round", 1)
     folder = adapter_directory(context.run, round_name(arm, number), 0).resolve()
     solver = Solver(
@@ -186,11 +186,13 @@ def kept_ids(context: RunContext, number: int) -> list[str]:
 
 def examples_of(state: TransferState, context: RunContext) -> list[Problem]:
     """What the teacher is to solve for this round's dataset: the earlier rounds' problems, then the new ones."""
-    number = state.get("student_round", 1)
+    number, train = state.get("student_round", 1), context.problems.open("train", "curator")
     if number == 1:
-        return context.problems.open("train", "curator")
-    kept = [context.problems.get(identity, "curator") for identity in kept_ids(context, number - 1)]
-    return [*kept, *(p for p in picked(context, state["failing"], number) if p not in kept)]
+        return train
+    known = {problem.id: problem for problem in train}
+    kept = dict.fromkeys(kept_ids(context, number - 1))
+    new = [problem for problem in picked(context, state["failing"], number) if problem.id not in kept]
+    return [*(known[identity] for identity in kept), *new]
 
 
 async def next_round(state: TransferState, runtime: Runtime[RunContext]) -> dict[str, Any]:

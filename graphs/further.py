@@ -44,7 +44,7 @@ async def gate_again(state: TransferState, runtime: Runtime[RunContext]) -> dict
     result: GateResult | None = None
     if name := proposal.candidate_hash:
         model, pair = state.get("focus") or gate_model(context), (state["current"], name)
-        rule, place = rule_of(context.config), _place(context, number)
+        rule, place = rule_of(context.config), _place(context, state["loop_ended"], number)
         result = await decide(context, rule, place, pair, model, f"Round {number}: gate on {model}")
         status: Status = "accepted" if result.accepted else "rejected"
         save_strategy(context.run, load_strategy(context.run, name), status, gate=result)
@@ -62,9 +62,8 @@ def rule_of(config: RunConfig) -> GateRule:
     return SequentialGate(config.loop.alpha, gate.looks, gate.futility, gate.repeats)
 
 
-def _place(context: RunContext, number: int) -> Round:
-    """Where these rounds stand; what the loop spent is not theirs."""
-    first = context.config.loop.rounds
+def _place(context: RunContext, first: int, number: int) -> Round:
+    """Where these rounds stand, which began after round `first`; what the loop spent is not theirs."""
     ours = [r for r in context.run.read("reflections.jsonl", Reflection) if first < r.round < number]
     spent = sum(r.gate.alpha for r in ours if r.gate and r.gate.alpha_spent is not None)
     return Round(number - first - 1, context.config.further_rounds, spent)

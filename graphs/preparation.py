@@ -29,12 +29,25 @@ async def prepare_splits(state: TransferState, runtime: Runtime[RunContext]) -> 
     if not report.ok:
         raise StageError("the splits are not disjoint: " + "; ".join(str(leak) for leak in report.errors[:3]))
     context.run.append("problems.jsonl", problems)
+    _check_parts(context)
     sizes = context.problems.sizes()
     context.events.info(", ".join(f"{name} {count}" for name, count in sizes.items()))
     context.events.info(_likeness(report))
     await _self_check(context, problems)
     context.events.info(promise(context.config))
     return {"sizes": sizes}
+
+
+def _check_parts(context: RunContext) -> None:
+    """A problems file may hold too few validation problems for all that are to use them."""
+    parts = {role: context.problems.open("validation", role) for role in ("validator", "feedback")}
+    if context.config.rounds > 1 and not all(parts.values()):
+        sizes = context.config.sizes
+        raise StageError(
+            f"{context.config.rounds} rounds of the student need more than {sizes.gate + sizes.feedback} validation "
+            f"problems: {sizes.gate} for the gate, {sizes.feedback} for the feedback and some for the validators, and "
+            f"there are {context.problems.sizes().get('validation', 0)}. Lower sizes.gate or sizes.feedback"
+        )
 
 
 def _likeness(report: LeakReport) -> str:

@@ -25,6 +25,7 @@ class TransferState(TypedDict, total=False):
     attempt_ids: list[str]  # the batch that is being reflected on
     rejected: list[str]  # ids of the reflections whose edits were not accepted
     candidates: list[str]  # hashes of the strategies that the loop kept, in its order
+    loop_ended: int  # reflection rounds of the loop itself; later ones are further rounds
     focus: str | None  # the validator whose gain counts at the gate; None: that of the default model
     focused: list[str]  # validators that have had rounds of their own
     until: int  # reflection round at which those rounds end

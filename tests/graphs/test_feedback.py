@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from langgraph.runtime import Runtime
 
 from evaluation.leakage import check_splits
-from graphs.context import RunContext, Silent
+from graphs.context import RunContext, Silent, StageError
 from graphs.feedback import (
     next_round,
     picked,
@@ -23,6 +24,7 @@ from graphs.feedback import (
     try_again,
 )
 from graphs.preflight import preflight
+from graphs.preparation import prepare_splits
 from graphs.runner import create_run, open_context
 from graphs.settings import build_config
 from graphs.strategies import save_strategy
@@ -90,10 +92,10 @@ async def room(tmp_path: Path, *overrides: str) -> AsyncIterator[Room]:
         run = create_run(build_config(flags, ["student_arms=[base]"]), tmp_path, "r")  # nothing is trained here
         config = build_config(flags, [*SIZES, *LOOP, *FEEDBACK, *overrides])
         async with open_context(run, config, Silent()) as context:
-            run.append("problems.jsonl", context.domain.load(None, config.problem_sizes, 0))
+            run.append("problems.jsonl", context.domain.load(config.problems, config.problem_sizes, 0))
             draft = await context.teacher.draft()
             save_strategy(run, draft, "draft")
-            state = {"draft": draft.hash, "current": draft.hash, "round": 1, "rejected": [], "approved": None}
+            state = {"draft": draft.hash, "current": draft.hash, "round": 1, "loop_ended": 1, "approved": None}
             at = Room(context, server, student, state)
             items = context.problems.open("validation", "feedback")
             student.hard = items[0].family if items else ""
@@ -137,9 +139,8 @@ async def test_the_teacher_reflects_on_the_students_attempts_and_the_edit_meets_
     async with room(tmp_path) as at:
         await at.do(student_feedback)
         graph = relearn_builder().compile()
-        state: Any = {
-            key: at.state[key] for key in ("draft", "current", "round", "rejected", "approved", "arms", "failing")
-        }
+        kept = ("draft", "current", "round", "loop_ended", "approved", "arms", "failing")
+        state: Any = {key: at.state[key] for key in kept}
         at.state |= await graph.ainvoke(state, context=at.context)
         (entry,) = at.context.run.read("reflections.jsonl", Reflection)
         assert entry.round == 2 == at.state["round"] and entry.attempt_ids
@@ -245,6 +246,20 @@ def test_the_estimate_counts_the_rounds() -> None:
     assert once["validation"] == (36, 36) and thrice["validation"] == (36, 108)
     assert once["reflect"] == (1, 2) and thrice["reflect"] == (1, 6)
     assert thrice["curation"][1] == once["curation"][1] + 2 * 3 * 10  # three tries at ten new problems in two rounds
+
+
+async def test_a_file_with_too_few_validation_problems_is_refused_before_any_call(tmp_path: Path) -> None:
+    file = tmp_path / "few.jsonl"
+    rows = [
+        {"meetings": [[9, 10 + n % 8], [9, 11 + n // 8]], "rooms": 1 + n % 2, "split": "validation"} for n in range(18)
+    ]
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    async with room(tmp_path, f"problems={file}") as at:
+        with pytest.raises(
+            StageError, match=r"need more than 18 validation problems: 6 for the gate, 12 .* there are 18"
+        ):
+            await prepare_splits(at.state, at.runtime)  # type: ignore[arg-type]
+        assert at.server.count == 0
 
 
 @pytest.mark.slow
