@@ -11,6 +11,7 @@ from agents.teacher import LLMTeacher
 from models.gateway import CallRequest
 from records.config import Decoding, Teaching
 from records.nouns import Completion, Problem
+from records.splits import later_id
 from tests.agents.addition import problems, words
 from tests.agents.test_teacher import LONG
 
@@ -45,6 +46,16 @@ def test_turns_are_even_the_same_in_every_process_and_pass_on_with_each_try() ->
     assert turns != [NAMES[number % 3] for number in range(30)]  # not in the order in which classes may alternate
     for one in train:
         assert {first.asked(one, sample)[0].spec for sample in range(3)} == set(NAMES)
+
+
+def test_problems_that_come_later_move_no_turn() -> None:
+    known = problems("train", 30)
+    early, _ = panel("round_robin", known)
+    turns = [early.asked(p)[0].spec for p in known]
+    known += [p.model_copy(update={"id": later_id(p.id, 2)}) for p in known[:7]]
+    late, _ = panel("round_robin", known)
+    assert [late.asked(p)[0].spec for p in known][:30] == turns == [early.asked(p)[0].spec for p in known[:30]]
+    assert early.asked(known[-1])[0].spec == late.asked(known[-1])[0].spec
 
 
 async def test_every_teacher_votes_and_signs_what_it_wrote() -> None:

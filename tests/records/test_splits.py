@@ -25,7 +25,7 @@ def problems() -> ProblemSet:
     return ProblemSet([problem(split, number) for split in splits for number in range(6)], gate_items=4)
 
 
-@pytest.mark.parametrize("role", ["reflector", "curator", "gate", "validator"])
+@pytest.mark.parametrize("role", ["reflector", "curator", "gate", "validator", "feedback"])
 @pytest.mark.parametrize("split", ["test", "ood"])
 def test_held_out_splits_are_closed(problems: ProblemSet, role: Role, split: Split) -> None:
     with pytest.raises(SplitViolation, match=role):
