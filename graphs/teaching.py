@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 from typing import Any, Literal
 
@@ -94,7 +95,7 @@ async def train_arm(state: TransferState, runtime: Runtime[RunContext]) -> dict[
     """Train the next arm (and seed) in a process of its own."""
     context = runtime.context
     arm, seed = _untrained(state, context)[0]
-    context.gateway.release_local()
+    await asyncio.to_thread(context.gateway.release_local)
     context.events.stage(f"Training {arm}" + (f", seed {seed}" if context.config.training_seeds > 1 else ""))
     if is_replay(context.run):
         reuse_adapter(context.run, arm, seed)
