@@ -27,8 +27,8 @@ from records.rundir import RunDirectory, RunError, append_lines, locked
 
 __all__ = [
     "Accepted", "AlreadyDecided", "DecisionRefused", "DecisionRow", "Exclusion", "PendingDecision", "announce",
-    "decision_about", "decisions", "exclude_row", "exclusions", "include_row", "pending_decision", "submit_decision",
-    "submitted_decision", "withdraw",
+    "decision_about", "decisions", "exclude_row", "exclusions", "include_row", "now", "pending_decision",
+    "submit_decision", "submitted_decision", "withdraw",
 ]  # fmt: skip
 
 INBOX = "inbox.jsonl"

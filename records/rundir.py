@@ -123,6 +123,15 @@ class RunDirectory:
                 ) from error
             yield
 
+    @property
+    def in_use(self) -> bool:
+        """Another process, or another part of this one, holds the run's lock."""
+        try:
+            with self.lock():
+                return False
+        except RunError:
+            return True
+
     def _known(self, name: str) -> set[str]:
         if name not in self._ids:
             self._ids[name] = {row["id"] for row in self.rows(name)}
