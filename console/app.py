@@ -25,6 +25,8 @@ from console.progress import make_events
 from console.text import safe
 from domains import DOMAINS, get_domain
 from domains.base import DomainError
+from evaluation.inspect_export import write_inspect
+from evaluation.mlflow_export import write_mlflow
 from graphs.approval import Answer
 from graphs.context import StageError
 from graphs.inbox import (
@@ -86,6 +88,7 @@ ReviewDataOption = Annotated[
     bool, typer.Option("--review-data", help="Stop before the training, so that rows can be left out.")
 ]
 RUNS = Path("runs")
+TOOLS = ("inspect", "mlflow")  # whose formats `export --to` writes
 
 
 @contextmanager
@@ -445,21 +448,44 @@ def export(
     run: RunArgument,
     calls: Annotated[Path | None, typer.Option(help="JSONL file for all calls with prompts and replies.")] = None,
     batch_file: Annotated[Path | None, typer.Option(help="JSONL file for the requests in a batch's form.")] = None,
-    format_: Annotated[str | None, typer.Option("--format", help=f"Of the batch file: {', '.join(FORMATS)}.")] = None,
+    to: Annotated[Path | None, typer.Option(help="Folder for --format inspect or mlflow.")] = None,
+    format_: Annotated[
+        str | None, typer.Option("--format", help=f"Of the batch file: {', '.join(FORMATS)}; of --to: inspect, mlflow.")
+    ] = None,
     runs: RunsOption = RUNS,
 ) -> None:
-    """Write a run's model calls to a file, as they were or as a provider's batch takes them."""
+    """Write a run for other programs: its model calls, Inspect logs, or an MLflow run."""
     with friendly():
         directory, _ = open_run(runs, _last(run, runs))
-        if calls is None and batch_file is None:
-            raise SettingsError("say what to write: --calls FILE.jsonl, or --batch-file FILE.jsonl --format FORMAT")
-        if (batch_file is None) != (format_ is None):
-            raise SettingsError(f"--batch-file and --format belong together; formats: {', '.join(FORMATS)}")
+        _check_export(calls, batch_file, to, format_)
         ledger = directory.path / "ledger.sqlite"
         if calls is not None:
             _say_written(write_calls(ledger, calls), "calls", calls)
         if batch_file is not None:
             _say_written(write_batch(ledger, batch_file, format_ or ""), "requests", batch_file)
+        if to is not None and format_ == "inspect":
+            _say_written(len(write_inspect(directory, to)), "Inspect logs", to)
+        if to is not None and format_ == "mlflow":
+            console.print(f"MLflow run {write_mlflow(directory, to)} in {safe(str(to))}", soft_wrap=True)
+            store = f"sqlite:///{to.resolve()}/mlflow.db"
+            console.print(f"Look at it with: mlflow ui --backend-store-uri {safe(store)}", soft_wrap=True)
+
+
+def _check_export(calls: Path | None, batch_file: Path | None, to: Path | None, format_: str | None) -> None:
+    """Refuse what does not fit together, before anything is written."""
+    if calls is None and batch_file is None and to is None:
+        raise SettingsError(
+            "say what to write: --calls FILE.jsonl, --batch-file FILE.jsonl --format FORMAT, or --to FOLDER --format "
+            "inspect or mlflow"
+        )
+    if to is not None and batch_file is not None:
+        raise SettingsError("--to and --batch-file have different formats; write one after the other")
+    if to is not None and format_ not in TOOLS:
+        raise SettingsError(f"--to FOLDER needs --format {' or '.join(TOOLS)}")
+    if to is None and (batch_file is None) != (format_ is None):
+        raise SettingsError(
+            f"--batch-file and --format belong together; formats: {', '.join(FORMATS)} (with --to: {', '.join(TOOLS)})"
+        )
 
 
 def _say_written(count: int, what: str, file: Path) -> None:

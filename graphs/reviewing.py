@@ -41,7 +41,7 @@ async def decided_answer(
     pending = announce(run, interrupt.id, interrupt.value)
     row = decision_about(run.path, pending.interrupt_id) or _asked(run, pending, reviewer, events)
     if row is None and wait:
-        events.info("waiting for a decision from elsewhere")
+        events.info(f"waiting for a decision from elsewhere: python -m graphs.transfer approve {run.id}")
     while row is None and wait:
         await asyncio.sleep(POLL_S)
         row = decision_about(run.path, pending.interrupt_id)
