@@ -326,9 +326,10 @@ def approve(
         given = _answer_from_flags(directory, decision, reason, file) if decision else None
         if not given and not _interactive():
             raise SettingsError("there is no terminal to ask at; give --decision approve, edit or reject")
+        waits = pending_decision(directory.path) is not None
         if not _submitted(directory, given):
             return
-    go_on(directory, config, given, wait=wait, hold=review_data)
+    go_on(directory, config, None if waits else given, wait=wait, hold=review_data)  # a decision counts once
 
 
 def _submitted(run: RunDirectory, given: Answer | None) -> bool:

@@ -20,7 +20,7 @@ from console.text import safe
 from graphs.approval import Answer
 from graphs.inbox import DecisionRow, submitted_decision
 from graphs.strategies import load_strategy
-from records.rundir import RunDirectory
+from records.rundir import RunDirectory, write_atomically
 
 CHOICES = ("approve", "edit", "reject", "later")
 LOOK_S = 0.5  # seconds between two looks for an answer from elsewhere
@@ -72,11 +72,20 @@ def _answer(console: Console, run: RunDirectory, strategy_hash: str, choice: str
     needed = "a rejection needs one" if choice == "reject" else "may be empty"
     reason = read_line(console, run, f"Reason ({needed}): ")
     if reason is None:
+        _keep_edit(console, run, text)
         return None
     if choice == "reject" and not reason:
         console.print("A rejection needs a reason: it is part of the record.")
         return None
     return make_answer(choice, strategy_hash, reason, text)
+
+
+def _keep_edit(console: Console, run: RunDirectory, text: str | None) -> None:
+    """An edit that somebody else's decision has overtaken is not lost."""
+    if text is not None:
+        file = run.path / "edit-not-used.md"
+        write_atomically(file, text)
+        console.print(f"Your edit was not used; it is kept in {safe(str(file))}.", soft_wrap=True)
 
 
 def decided_words(row: DecisionRow) -> str:

@@ -143,6 +143,10 @@ def _check_complete(row: DecisionRow) -> None:
         raise DecisionRefused("a rejection needs a reason: it is part of the record")
     if row.action == "edit" and not row.text.strip():
         raise DecisionRefused("the edited strategy is empty; to use none, reject it with a reason")
+    try:
+        datetime.fromisoformat(row.time)
+    except ValueError as error:
+        raise DecisionRefused(f"the time of the decision, {row.time[:40]!r}, is not ISO 8601") from error
     if max(len(row.text), len(row.reason), len(row.who)) > MOST_TEXT:
         raise DecisionRefused(f"a decision holds {MOST_TEXT:,} characters at most")
 

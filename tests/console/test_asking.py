@@ -54,6 +54,12 @@ def elsewhere(run: RunDirectory) -> DecisionRow:
     )
 
 
+def submit_once(mark: Path, run: RunDirectory, row: DecisionRow) -> None:
+    while not mark.exists():
+        time.sleep(0.01)
+    submit_decision(run.path, row)
+
+
 def shown(width: int = 100) -> Console:
     return Console(file=io.StringIO(), width=width, highlight=False)
 
@@ -103,6 +109,22 @@ def test_editor_without_a_change_is_no_edit(
     assert answer is not None and answer.reason == "clearer"
     before = load_strategy(run, answer.strategy_hash).text
     assert answer.text is not None and answer.text.startswith(before) and answer.text.endswith("- One more line.\n")
+
+
+def test_edit_that_was_overtaken_is_kept(
+    run: RunDirectory, keyboard: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    row, editor, edited = elsewhere(run), tmp_path / "editor", tmp_path / "edited"
+    editor.write_text(f'#!/bin/sh\nprintf "\\n- mine\\n" >> "$1"\ntouch {edited}\n')
+    editor.chmod(0o755)
+    monkeypatch.setenv("EDITOR", str(editor))
+    overtaking = threading.Thread(target=submit_once, args=(edited, run, row))
+    overtaking.start()
+    os.write(keyboard, b"edit\n")  # and no reason is typed until somebody else has decided
+    console = shown()
+    assert asking.question(console, run, row.strategy_hash) is None
+    overtaking.join()
+    assert (run.path / "edit-not-used.md").read_text().endswith("- mine\n") and "not used" in text(console)
 
 
 def test_evidence_shows_what_speaks_against_the_strategy_too(run: RunDirectory) -> None:

@@ -76,6 +76,7 @@ def test_of_several_processes_one_decides(waiting: RunDirectory) -> None:
         ({"action": "reject", "text": " "}, "needs a reason"),
         ({"action": "edit", "text": ""}, "is empty"),
         ({"who": " "}, "names nobody"),
+        ({"time": "yesterday"}, "ISO 8601"),
         ({"text": "x" * 200_001}, "at most"),
     ],
 )
