@@ -20,7 +20,10 @@ from rich.console import Console
 
 from agents.teacher import TeacherError
 from console import asking, review
+from console.deciding import answer_from_flags, submitted
+from console.exporting import check_export
 from console.money import batch_line, show_preflight
+from console.program import PROGRAM
 from console.progress import make_events
 from console.text import safe
 from domains import DOMAINS, get_domain
@@ -30,16 +33,12 @@ from evaluation.mlflow_export import write_mlflow
 from graphs.approval import Answer
 from graphs.context import StageError
 from graphs.inbox import (
-    AlreadyDecided,
     exclude_row,
     exclusions,
     include_row,
     pending_decision,
-    submit_decision,
-    submitted_decision,
 )
 from graphs.replay import COMPARED, differing, is_replay
-from graphs.reviewing import row_of
 from graphs.runner import (
     Held,
     Outcome,
@@ -66,7 +65,6 @@ from records.config import FREE_SETTINGS, RunConfig
 from records.rundir import RunDirectory, RunError
 from sandbox import SandboxError
 
-PROGRAM = "python -m graphs.transfer"
 BAD_INPUT = 2
 BUDGET_SPENT = 3
 NO_ROOM_OR_RIGHTS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EISDIR, errno.ENOTDIR)
@@ -88,7 +86,6 @@ ReviewDataOption = Annotated[
     bool, typer.Option("--review-data", help="Stop before the training, so that rows can be left out.")
 ]
 RUNS = Path("runs")
-TOOLS = ("inspect", "mlflow")  # whose formats `export --to` writes
 
 
 @contextmanager
@@ -323,60 +320,13 @@ def approve(
         directory, config = open_run(runs, _last(run, runs))
         if directory.complete or (directory.path / "dataset").exists():
             raise RunError(f"run '{directory.id}' does not wait for a decision; see: {PROGRAM} show {directory.id}")
-        given = _answer_from_flags(directory, decision, reason, file) if decision else None
+        given = answer_from_flags(directory, decision, reason, file) if decision else None
         if not given and not _interactive():
             raise SettingsError("there is no terminal to ask at; give --decision approve, edit or reject")
         waits = pending_decision(directory.path) is not None
-        if not _submitted(directory, given):
+        if not submitted(console, directory, given):
             return
     go_on(directory, config, None if waits else given, wait=wait, hold=review_data)  # a decision counts once
-
-
-def _submitted(run: RunDirectory, given: Answer | None) -> bool:
-    """Write the decision for a run that waits; True if the run is to go on in this process."""
-    if standing := submitted_decision(run.path):
-        raise RunError(f"{asking.decided_words(standing)}. Go on with: {PROGRAM} resume {run.id}")
-    pending = pending_decision(run.path)
-    if pending is None:  # it has not come to its approval, or was killed before it said so: `go_on` finds out
-        return True
-    answer = given or asking.ask(console, run, pending.payload)
-    if answer is None:
-        return False
-    told = submit_decision(run.path, row_of(answer, pending.interrupt_id))
-    if isinstance(told, AlreadyDecided):
-        raise RunError(f"{asking.decided_words(told.row)}, before this decision, which is not used")
-    if run.in_use:
-        console.print(f"Decided. The process that works on run {safe(run.id)} goes on with it.", soft_wrap=True)
-        return False
-    return True
-
-
-def _answer_from_flags(run: RunDirectory, decision: str, reason: str, file: Path | None) -> Answer:
-    if decision not in ("approve", "edit", "reject"):
-        raise SettingsError(f"--decision {decision}: there are approve, edit and reject")
-    if decision == "reject" and not reason.strip():
-        raise SettingsError("a rejection needs a --reason: it is part of the record")
-    if (decision == "edit") != (file is not None):
-        raise SettingsError("--file belongs to --decision edit, and the other way round")
-    text = _read_text(file) if file else None
-    return asking.make_answer(decision, _strategy_at_review(run), reason, text)
-
-
-def _read_text(file: Path) -> str:
-    try:
-        return file.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"--file {file}: cannot be read as UTF-8 text ({error})") from error
-
-
-def _strategy_at_review(run: RunDirectory) -> str:
-    """The strategy that waits; where the run was killed before it said so, the one that was validated last."""
-    if pending := pending_decision(run.path):
-        return pending.strategy_hash
-    rows = [row for row in run.rows("evaluation/rows.jsonl") if row["suite"] == "strategy"]
-    if not rows:
-        raise RunError(f"run '{run.id}' has not reached the approval yet; go on with: {PROGRAM} resume {run.id}")
-    return str(rows[-1]["strategy_hash"])
 
 
 @app.command()
@@ -416,8 +366,8 @@ def runs_(runs: RunsOption = RUNS) -> None:
 @app.command()
 def show(
     run: RunArgument,
-    stage: Annotated[str | None, typer.Option(help="reflections, strategy, attempts or calls.")] = None,
-    limit: Annotated[int, typer.Option(help="Rows at most, for attempts and calls.", min=1)] = 20,
+    stage: Annotated[str | None, typer.Option(help="reflections, strategy, attempts, calls or data.")] = None,
+    limit: Annotated[int, typer.Option(help="Rows at most, for attempts, calls and data.", min=1)] = 20,
     runs: RunsOption = RUNS,
 ) -> None:
     """Read a run: its result, or one stage of it."""
@@ -458,7 +408,7 @@ def export(
     """Write a run for other programs: its model calls, Inspect logs, or an MLflow run."""
     with friendly():
         directory, _ = open_run(runs, _last(run, runs))
-        _check_export(calls, batch_file, to, format_)
+        check_export(calls, batch_file, to, format_)
         ledger = directory.path / "ledger.sqlite"
         if calls is not None:
             _say_written(write_calls(ledger, calls), "calls", calls)
@@ -470,23 +420,6 @@ def export(
             console.print(f"MLflow run {write_mlflow(directory, to)} in {safe(str(to))}", soft_wrap=True)
             store = f"sqlite:///{to.resolve()}/mlflow.db"
             console.print(f"Look at it with: mlflow ui --backend-store-uri {safe(store)}", soft_wrap=True)
-
-
-def _check_export(calls: Path | None, batch_file: Path | None, to: Path | None, format_: str | None) -> None:
-    """Refuse what does not fit together, before anything is written."""
-    if calls is None and batch_file is None and to is None:
-        raise SettingsError(
-            "say what to write: --calls FILE.jsonl, --batch-file FILE.jsonl --format FORMAT, or --to FOLDER --format "
-            "inspect or mlflow"
-        )
-    if to is not None and batch_file is not None:
-        raise SettingsError("--to and --batch-file have different formats; write one after the other")
-    if to is not None and format_ not in TOOLS:
-        raise SettingsError(f"--to FOLDER needs --format {' or '.join(TOOLS)}")
-    if to is None and (batch_file is None) != (format_ is None):
-        raise SettingsError(
-            f"--batch-file and --format belong together; formats: {', '.join(FORMATS)} (with --to: {', '.join(TOOLS)})"
-        )
 
 
 def _say_written(count: int, what: str, file: Path) -> None:
