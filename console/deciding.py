@@ -29,6 +29,8 @@ def submitted(console: Console, run: RunDirectory, given: Answer | None) -> bool
         return True
     answer = given or asking.ask(console, run, pending.payload)
     if answer is None:
+        if submitted_decision(run.path) is None:
+            console.print("Nothing is decided.")
         return False
     told = submit_decision(run.path, row_of(answer, pending.interrupt_id))
     if isinstance(told, AlreadyDecided):

@@ -147,7 +147,8 @@ def gate_table(reflections: Sequence[Reflection]) -> Table:
 
 
 def _gate_figures(gate: GateResult) -> list[str]:
-    return [str(gate.n), str(gate.wins), str(gate.losses), f"{gate.p_value:.3f}", f"{gate.alpha:.4f}"]
+    level = f"{gate.alpha:.4f}" if gate.alpha < 1 else "–"  # a rule without a test has none
+    return [str(gate.n), str(gate.wins), str(gate.losses), f"{gate.p_value:.3f}", level]
 
 
 def _gate_words(reflection: Reflection) -> str:
@@ -208,8 +209,11 @@ def _what_could_be_shown(suite: Mapping[str, Any]) -> str:
     items = max((c["n"] for c in suite["comparisons"]), default=0)
     level = ALPHA / 2 / len(REQUIRED)  # one side of the two-sided test, at Holm's strictest step
     gain = minimum_detectable_effect(items, level, noise=STEADY)
-    least = f"a gain of about {gain:.0%} or more" if gain is not None else "no gain at all"
-    return f"{items} problems can show {least} over each of {', '.join(REQUIRED)}, which decide (80% probability)."
+    least = f"a gain of about {100 * gain:.0f} points or more" if gain is not None else "no gain, however large"
+    return (
+        f"Shown is a gain whose interval lies above 0 with an exact p below {ALPHA} (Holm, over {', '.join(REQUIRED)}; "
+        f"only these count). The {items} problems can show {least}, with 80% probability."
+    )
 
 
 def arms_table(run: RunDirectory, strategy_hash: str) -> Group:
