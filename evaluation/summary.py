@@ -15,6 +15,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from evaluation import tables, verdicts
+from evaluation.dataset import FROZEN
 from evaluation.leakage import StrategyCheck, check_splits
 from records.nouns import Decision, EvaluationRow, Problem, Reflection, Strategy
 from records.rundir import RunDirectory, RunError
@@ -209,7 +210,9 @@ def dataset_section(run: RunDirectory) -> Json:
     """Rows per arm and what curation left out."""
     arms = {path.stem: sum(1 for _ in run.rows(f"dataset/{path.name}")) for path in _files(run, "dataset", "*.jsonl")}
     counts = run.read_json("dataset/curation.json") if (run.path / "dataset" / "curation.json").exists() else None
-    return {"rows": arms, "curation": counts}
+    section: Json = {"rows": arms, "curation": counts}
+    excluded = run.read_json(FROZEN)["excluded"] if (run.path / FROZEN).exists() else []
+    return {**section, "excluded": without_clock(excluded)} if excluded else section
 
 
 def training_section(run: RunDirectory) -> Json:

@@ -23,7 +23,7 @@ from typing import Any, Union
 import aiosqlite
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
-from langgraph.types import Command
+from langgraph.types import Command, Interrupt
 
 import prompts
 from agents.oracle import OracleTeacher
@@ -36,8 +36,11 @@ from evaluation.summary import STOPPED
 from graphs.approval import Answer
 from graphs.build import transfer_builder
 from graphs.context import Events, RunContext, Silent, StageError
+from graphs.exclusions import training_begun
+from graphs.inbox import pending_decision, submitted_decision
 from graphs.money import check_prices, show_cost_live
 from graphs.replay import copy_finished, decided, is_replay, recorded_answer, start_replay
+from graphs.reviewing import Reviewer, decided_answer
 from graphs.state import TransferState
 from graphs.usage import usage_rows
 from models.budget import BudgetSpent
@@ -47,8 +50,8 @@ from records.config import FREE_SETTINGS, RunConfig
 from records.nouns import Problem, content_hash
 from records.rundir import RunDirectory, RunError
 
-Outcome = Union["Finished", "Waiting", "Stopped"]
-Reviewer = Callable[[RunDirectory, dict[str, Any]], Answer | None]
+Outcome = Union["Finished", "Waiting", "Held", "Stopped"]
+TRAINING = "train_arm"  # the node before which a run can be held
 PACKAGES = ("langgraph", "langchain-core", "transformers", "torch", "peft", "trl", "scipy", "statsmodels", "sympy")
 
 
@@ -57,6 +60,11 @@ class Waiting:
     """The run stands at the approval interrupt."""
 
     payload: dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Held:
+    """The run stands before its training, so that people can leave out rows."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -236,10 +244,18 @@ def _free_name(runs: Path, stem: str) -> str:
 
 
 async def work(
-    run: RunDirectory, config: RunConfig, events: Events | None = None, reviewer: Reviewer | None = None
+    run: RunDirectory,
+    config: RunConfig,
+    events: Events | None = None,
+    reviewer: Reviewer | None = None,
+    *,
+    wait: bool = False,
+    hold: bool = False,
 ) -> Outcome:
     """Take the run as far as it goes: to its end, to an approval that nobody answers, or to its budget.
 
+    With `wait` an approval that the reviewer does not answer is waited for; with `hold` the run stops
+    before its first training.
     Raises StageError or RunError with what happened; the run can be resumed afterwards.
     """
     if run.complete:
@@ -249,10 +265,9 @@ async def work(
         check_prices(config)
         _keep_free_settings(run, config)
         (run.path / STOPPED).unlink(missing_ok=True)
-        reviewer = recorded_answer if is_replay(run) else reviewer
         try:
             async with open_context(run, config, events or Silent()) as context, _checkpointer(run) as saver:
-                return await _drive(context, saver, reviewer)
+                return await _drive(context, saver, reviewer, wait=wait, hold=hold)
         except BudgetSpent as error:
             return _partial_report(run, str(error))
 
@@ -272,22 +287,33 @@ def _partial_report(run: RunDirectory, reason: str) -> Stopped:
     return Stopped(reason=reason)
 
 
-async def _drive(context: RunContext, saver: AsyncSqliteSaver, reviewer: Reviewer | None) -> Outcome:
+async def _drive(
+    context: RunContext, saver: AsyncSqliteSaver, reviewer: Reviewer | None, *, wait: bool, hold: bool
+) -> Outcome:
     graph = transfer_builder().compile(checkpointer=saver)
     settings: RunnableConfig = {"configurable": {"thread_id": context.run.id}, "recursion_limit": 10_000}
+    stops = [TRAINING] if hold and not training_begun(context.run.path) else []
     state = await graph.aget_state(settings)
     given: Any = None if state.next or state.interrupts else {"reviews": 0}
-    while True:
+    while not (stops and state.next == (TRAINING,)):
         if state.interrupts:
             pending = state.interrupts[0]
-            answer = reviewer(context.run, pending.value) if reviewer else None
+            answer = await _answer(context, pending, reviewer, wait=wait)
             if answer is None:
                 return Waiting(payload=pending.value)
             given = Command(resume={pending.id: answer.model_dump(mode="json")})
-        await graph.ainvoke(given, settings, context=context, durability="sync")
+        await graph.ainvoke(given, settings, context=context, durability="sync", interrupt_before=stops)
         state = await graph.aget_state(settings)
-        if not state.interrupts:
+        if not state.next:
             return Finished(summary=context.run.read_json("evaluation/summary.json"))
+    return Held()
+
+
+async def _answer(context: RunContext, pending: Interrupt, reviewer: Reviewer | None, *, wait: bool) -> Answer | None:
+    """A replay answers as its source was answered; any other run takes what stands in its inbox."""
+    if is_replay(context.run):
+        return recorded_answer(context.run, pending.value)
+    return await decided_answer(context.run, pending, reviewer, context.events, wait=wait)
 
 
 @asynccontextmanager
@@ -370,6 +396,8 @@ def where_it_stands(run: RunDirectory) -> str:
         return "complete"
     if (run.path / STOPPED).exists():
         return "stopped by its budget"
+    if waiting := _approval(run):
+        return waiting
     marks = [
         ("evaluation", "adapters"),
         ("training", "dataset"),
@@ -380,4 +408,16 @@ def where_it_stands(run: RunDirectory) -> str:
     return next((stage for stage, name in marks if (run.path / name).exists()), "not begun")
 
 
-__all__ = ["Finished", "StageError", "Stopped", "Waiting", "create_run", "fork_run", "list_runs", "open_run", "work"]
+def _approval(run: RunDirectory) -> str:
+    """How far a decision is; "" if none is waited for."""
+    try:
+        if pending_decision(run.path):
+            return "waits for a decision"
+        return "decided, to be resumed" if submitted_decision(run.path) else ""
+    except RunError:  # shown where the run is opened; the list of runs goes on
+        return "its inbox cannot be read"
+
+
+__all__ = [
+    "Finished", "Held", "StageError", "Stopped", "Waiting", "create_run", "fork_run", "list_runs", "open_run", "work",
+]  # fmt: skip

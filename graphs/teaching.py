@@ -15,6 +15,7 @@ from evaluation.dataset import curate as curate_rows
 from evaluation.report import write_report
 from graphs.attempts import Job, attempt_all, evaluation_row, share_passed, teacher_jobs
 from graphs.context import RunContext, StageError
+from graphs.exclusions import freeze_datasets
 from graphs.preparation import evaluation_problems
 from graphs.replay import is_replay, reuse_adapter
 from graphs.state import TransferState
@@ -96,6 +97,7 @@ async def train_arm(state: TransferState, runtime: Runtime[RunContext]) -> dict[
     context = runtime.context
     arm, seed = _untrained(state, context)[0]
     await asyncio.to_thread(context.gateway.release_local)
+    freeze_datasets(context.run)
     context.events.stage(f"Training {arm}" + (f", seed {seed}" if context.config.training_seeds > 1 else ""))
     if is_replay(context.run):
         reuse_adapter(context.run, arm, seed)
