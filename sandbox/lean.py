@@ -125,7 +125,7 @@ class LeanJudge:
         return verdicts
 
     def _undecided(self, header: Header, canary: Canary) -> str:
-        """Empty if the canary came out right, a reason if nothing came out. Raises SandboxError if it came out wrong."""
+        """Empty if the canary came out right, a reason if nothing came out. Raises SandboxError if it is wrong."""
         job = {"name": canary.name, "statement": canary.statement, "candidate": canary.candidate}
         wanted = "proved" if canary.true else "rejected"
         for _ in range(2):  # a process that was lost, or too busy, is tried once more

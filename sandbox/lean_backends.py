@@ -80,6 +80,11 @@ def examine_backend(name: str) -> LeanBackend | Missing:
         return Missing(name, str(problem), INSTALL[name])
 
 
+def has_project() -> bool:
+    """Whether a project with modules beyond core Lean is named."""
+    return bool(os.environ.get("LRL_LEAN_PROJECT"))
+
+
 class _NotHere(Exception):
     pass
 

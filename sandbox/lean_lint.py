@@ -65,7 +65,7 @@ _PLAIN = (
     *("debug.skipKernelTC", "unsafeCast", "unsafeIO", "axiom"),
 )
 _SEEN = re.compile(rf"(?<![\w.'!?])(?:{'|'.join(map(re.escape, _PLAIN))})(?![\w'!?])|#eval\b|#exit\b")
-_QUOTED = re.compile(r'--[^\n]*|/-|"(?:[^"\\]|\\.)*"', re.S)
+_QUOTED = re.compile(r'--[^\n]*|/-|"(?:[^"\\]|\\.)*+(?:"|\Z|\\)', re.S)  # an open string goes to the end
 _COMMENT = re.compile(r"/-|-/")
 
 
