@@ -206,7 +206,7 @@ def lean(
     file: Annotated[str, typer.Option(help="JSONL file of proofs, `-` for standard input.")],
     backend: Annotated[str, typer.Option(help="auto, lean_file, repl or wasm.")] = "auto",
     deadline: Annotated[float, typer.Option(min=1, max=3600, help="Seconds for one proof.")] = LEAN_DEADLINE_S,
-    cached: Annotated[bool, typer.Option("--cached/--no-cache", help="Use and keep earlier verdicts.")] = True,
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Neither use nor keep earlier verdicts.")] = False,
 ) -> None:
     """Judge proofs in Lean 4: one row each, `proved`, `rejected` or `ungraded`.
 
@@ -218,7 +218,7 @@ def lean(
         errors.print(f"{file}: no such file. Give a JSONL file, or - for standard input.", markup=False)
         raise typer.Exit(BAD_INPUT)
     try:
-        cache = VerdictCache(cache_home() / "lean.sqlite") if cached else None
+        cache = None if no_cache else VerdictCache(cache_home() / "lean.sqlite")
         with LeanJudge(find_backend(backend), deadline, cache) as judge:
             judged = _lean_file(file, judge)
     except (SandboxError, TierUnavailable) as problem:

@@ -37,7 +37,9 @@ structure Rules where
 def refused (rules : Rules) (stx : Syntax) : Array String := Id.run do
   let kind := stx.getKind.toString
   if !rules.commands.isEmpty && !rules.commands.contains kind then return #[kind]
-  return (words stx #[]).filter rules.deny.contains
+  return (words stx #[]).filter fun word => rules.deny.contains word || rules.deny.contains (root word)
+where
+  root (word : String) : String := (word.splitOn ".").headD word
 
 /-- Read and elaborate command after command; stops at the first one that is refused or not readable. -/
 partial def commands (rules : Rules) : Frontend.FrontendM (Array String) := do

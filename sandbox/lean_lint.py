@@ -22,7 +22,8 @@ COMMANDS = (
     "Lean.Parser.Command.universe",
     "Lean.Parser.Command.mutual",
 )
-# Words with which a proof is no proof, or with which code of its own would run.
+# Words with which a proof is no proof, or with which code of its own would run (a tactic's configuration is evaluated,
+# and pure code can hold input and output). A word also stands for all names that begin with it and a dot.
 _WORDS = (
     *(
         "sorry",

@@ -118,6 +118,8 @@ CHEATS = (
     Cheat("io_write", FALSE, f'#eval IO.FS.writeFile "/tmp/lean_was_here" "x"\n{FALSE} := by decide'),
     Cheat("io_exit", FALSE, f"#eval (IO.Process.exit 0 : IO Unit)\n{FALSE} := by decide"),
     Cheat("trace_print", FALSE, f'by\n  have : Nat := dbgTrace "{FORGED}" fun _ => 1\n  decide'),
+    Cheat("config_code", FALSE, 'by simp (config := dbgTrace "ran" fun _ => {})'),
+    Cheat("pure_io", FALSE, 'by simp (config := let _ := IO.println "ran"; {})'),
     Cheat("no_heartbeats", FALSE, "by\n  set_option maxHeartbeats 0 in\n  decide"),
     Cheat("wrong", FALSE, "by decide"),
     Cheat("not_lean", FALSE, "the proof is left to the reader"),

@@ -69,6 +69,12 @@ def safest_first() -> list[Question]:
     return sorted(questions(), key=lambda question: question[1] in RISKY or question[1].startswith("heavy"))
 
 
+def recorded(identity: str, question: dict[str, Any], facts: dict[str, Any]) -> dict[str, Any]:
+    """A row of a fixture."""
+    asked = {name: question[name] for name in ("statement", "candidate", "vacuity") if name in question}
+    return {"id": identity, **asked, "lint": bool(question["commands"]), "facts": facts}
+
+
 def record(backend: LeanBackend, folder: Path, deadline: float) -> None:
     """Ask everything; a question that ends the process is recorded as what happened, and the next one starts anew."""
     header = Header(("Init",), "")
@@ -81,9 +87,8 @@ def record(backend: LeanBackend, folder: Path, deadline: float) -> None:
             facts = process.ask(question, deadline)
         except (TimeoutError, WorkerLost) as problem:
             facts = {"stage": "lost", "problem": str(problem)}
-        row = {"id": identity, "statement": question["statement"], "candidate": question["candidate"], "facts": facts}
         with (folder / f"{file}.jsonl").open("a") as out:
-            out.write(json.dumps(row, ensure_ascii=False) + "\n")
+            out.write(json.dumps(recorded(identity, question, facts), ensure_ascii=False) + "\n")
         print(f"{time.monotonic() - asked:6.2f} s  {file:10} {identity:32} {str(facts)[:150]}", flush=True)
         if facts["stage"] == "lost":
             process = LeanProcess(backend, header)

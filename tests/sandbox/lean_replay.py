@@ -28,7 +28,7 @@ def main(mode: str, files: list[str]) -> None:
     for file in files:
         for line in Path(file).read_text("utf-8").splitlines():
             row = json.loads(line)
-            known[question(row)] = row["facts"]
+            known[question({**row, "commands": row["lint"]})] = row["facts"]
     opening = json.loads(sys.stdin.readline())
     if mode == "no header":
         answer(opening, {"stage": "failed", "problem": "unknown module"})
@@ -39,7 +39,10 @@ def main(mode: str, files: list[str]) -> None:
     for line in sys.stdin:
         job = json.loads(line)
         hostile(mode, job)
-        answer(job, known.get(question(job), {"stage": "unrecorded", "problem": job.get("candidate", "")}))
+        answer(
+            job,
+            known.get(question({"commands": [], **job}), {"stage": "unrecorded", "problem": job.get("candidate", "")}),
+        )
 
 
 def seen() -> dict:
@@ -69,7 +72,9 @@ def write(folder: str) -> None:
 
 
 def question(row: dict) -> tuple:
-    return row["statement"], row.get("candidate", ""), bool(row.get("vacuity")), bool(row.get("commands"))
+    if row.get("vacuity"):
+        return row["statement"], "vacuity"
+    return row["statement"], row["candidate"], bool(row["commands"])
 
 
 def answer(job: dict, facts: dict) -> None:
