@@ -9,7 +9,12 @@ from types import MappingProxyType
 from domains.base import Domain, DomainError
 
 DOMAINS: Mapping[str, str] = MappingProxyType(
-    {"mathematics": "domains.mathematics", "python": "domains.python", "scheduling": "domains.scheduling"}
+    {
+        "debugging": "domains.debugging",
+        "mathematics": "domains.mathematics",
+        "python": "domains.python",
+        "scheduling": "domains.scheduling",
+    }
 )
 
 
