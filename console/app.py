@@ -20,7 +20,7 @@ from rich.console import Console
 
 from agents.teacher import TeacherError
 from console import review
-from console.money import batch_line, show_preflight
+from console.money import batch_line, show_dry_run, show_preflight
 from console.progress import make_events
 from console.text import safe
 from domains import DOMAINS, get_domain
@@ -123,6 +123,9 @@ def transfer(
     replay: Annotated[
         str | None, typer.Option(metavar="RUN", help="Do a complete run again from its ledger, without any model.")
     ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print calls, tokens, cost and what the gate can show; call nothing.")
+    ] = False,
     set_: Annotated[list[str] | None, typer.Option("--set", help="key=value, e.g. loop.rounds=3.")] = None,
     runs: RunsOption = RUNS,
 ) -> None:
@@ -148,6 +151,9 @@ def transfer(
             batches={"use": True} if batch else None, **_money_flags(budget, prices),
         )  # fmt: skip
         config = build_config(flags, set_ or [])
+        if dry_run:
+            show_dry_run(console, config)
+            return
         directory = _new_or_same(config, runs, run)
     go_on(directory, config)
 

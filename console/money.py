@@ -11,18 +11,38 @@ from rich.table import Table
 from console.text import safe
 from evaluation.gate import promise
 from graphs.money import paid_models
-from graphs.preflight import Part, Range, preflight
+from graphs.preflight import Part, Range, preflight, validation_promise
+from graphs.runner import obstacle
 from models.batches import supports_batches
 from models.budget import Spending, budget_line, exceeded, money
+from models.spec import parse_spec
 from records.config import RunConfig
 
 
 def show_preflight(console: Console, config: RunConfig) -> None:
     """Calls, tokens and dollars by stage and model, with the budget beside; nothing for a free run."""
     parts = preflight(config)
-    if not parts:
-        return
-    table = Table(title="Before the first paid call: at least – at most", title_justify="left", box=box.SIMPLE_HEAD)
+    if parts:
+        _show_parts(console, config, parts, "Before the first paid call: at least – at most")
+
+
+def show_dry_run(console: Console, config: RunConfig) -> None:
+    """The same for all models, the free ones too, with what the run trains and can show. Makes no call."""
+    parts = preflight(config, free=True)
+    _show_parts(console, config, parts, "What the run would call: at least – at most")
+    console.print("Arms that end up with the same text share their calls: then fewer are made.")
+    console.print(validation_promise(config), soft_wrap=True)
+    adapters = [arm for arm in config.student_arms if arm.startswith("lora_")]
+    if adapters and parse_spec(config.student).local:
+        runs = len(adapters) * config.training_seeds
+        console.print(f"It would train {runs} adapters on at most {config.examples:,} examples each.")
+    if problem := obstacle(config):
+        console.print(f"[yellow]As things are it would not start:[/yellow] {safe(problem)}", soft_wrap=True)
+    console.print("Nothing was called, nothing was written.")
+
+
+def _show_parts(console: Console, config: RunConfig, parts: Sequence[Part], title: str) -> None:
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
     for column in ("stage", "agent", "model"):
         table.add_column(column, overflow="fold")
     for column in ("calls", "prompt tokens", "reply tokens", "US dollars"):

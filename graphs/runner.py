@@ -110,6 +110,15 @@ def _safe_name(name: str) -> str:
     return name
 
 
+def obstacle(config: RunConfig) -> str:
+    """Why a run with this configuration would be refused now, for example for want of a key; "" if it would not."""
+    try:
+        _check_models(config)
+    except RunError as error:
+        return str(error)
+    return ""
+
+
 def _check_models(config: RunConfig) -> None:
     """All specs are usable now, before anything is paid."""
     _check_teachers(config)
