@@ -110,6 +110,9 @@ def transfer(
     require_sound_steps: Annotated[
         bool | None, typer.Option("--require-sound-steps", help="Train on no solution with a wrong step.")
     ] = None,
+    transfer_to: Annotated[
+        list[str] | None, typer.Option(help="Also test the strategy on this domain; may be given several times.")
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of problems, order and training.")] = None,
     run: Annotated[str | None, typer.Option(help="Name of the run; an unfinished one goes on.")] = None,
     budget: BudgetOption = None,
@@ -147,7 +150,7 @@ def transfer(
         flags = dict(
             domain=domain, teacher=first or None, more_teachers=more, student=student, validators=validator,
             profile=profile, problems=problems, approve=approve, seed=seed, serve=serve,
-            require_sound_steps=require_sound_steps,
+            require_sound_steps=require_sound_steps, transfer_to=transfer_to,
             batches={"use": True} if batch else None, **_money_flags(budget, prices),
         )  # fmt: skip
         config = build_config(flags, set_ or [])

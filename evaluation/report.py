@@ -21,6 +21,7 @@ from evaluation import wording
 from evaluation.figures import Plot, draw_all
 from evaluation.sections import Table, sections
 from evaluation.summary import Json, write_summary
+from evaluation.transfer_sections import with_transfers
 from records.rundir import RunDirectory, write_atomically
 
 _MARKDOWN = re.compile(r"([\\`*\[\]|])")
@@ -76,7 +77,7 @@ def _context(run: RunDirectory, summary: Json, plots: Sequence[Plot]) -> dict[st
         "finding": wording.finding(summary),
         "teacher": wording.teacher_line(summary["models"]) + wording.teachers_apart(summary),
         "tiles": tiles(summary),
-        "sections": sections(summary, _extras(run)),
+        "sections": with_transfers(sections(summary, _extras(run)), summary),
         "plots": {plot.name: plot for plot in plots},
     }
 

@@ -2,7 +2,8 @@
 
 Guaranteed: the upper ends count every call that the configuration allows (all tries, all rounds, all
 repairs of a malformed reply) but not those of a strategy that a reviewer edits and has measured again.
-Not guaranteed: the lower ends, which take short replies and no repetition for granted; that problems fall
+Not guaranteed: the lower ends, which take short replies, no repetition, no two arms with the same text and
+no strategy that leaks for granted; that problems fall
 evenly to teachers who take turns; and token counts, which are made from characters, as every model has
 another tokenizer.
 """
@@ -21,6 +22,7 @@ from evaluation.power import STEADY, minimum_detectable_effect
 from evaluation.verdicts import ALPHA, REQUIRED
 from graphs.money import called_models, paid_models
 from graphs.teaching import MAX_SAMPLES
+from graphs.transfers import target_problems
 from models.batches import supports_batches
 from models.prices import Price, load_prices
 from models.spec import ModelSpec, parse_spec
@@ -103,7 +105,7 @@ def validation_promise(config: RunConfig) -> str:
 
 def _calls_of(role: str, spec: ModelSpec, config: RunConfig, problems: ProblemSet, reply: int) -> Iterator[_Calls]:
     if role == "validator":
-        yield from _validator(problems, reply)
+        yield from _validator(config, problems, reply)
     elif role == "student":
         yield from _student(spec, config, problems, reply)
     else:
@@ -160,10 +162,14 @@ def _held_out(problems: ProblemSet) -> list[Problem]:
     return [*problems.open("test", "evaluator"), *problems.open("ood", "evaluator")]
 
 
-def _validator(problems: ProblemSet, reply: int) -> Iterator[_Calls]:
+def _validator(config: RunConfig, problems: ProblemSet, reply: int) -> Iterator[_Calls]:
     arms = len(STRATEGY_ARMS)
     shown = problems.open("validation", "validator")
     yield _solving("validation", "validator", shown, (arms, arms), reply, (0, STRATEGY_TOKENS))
+    for name in config.transfer_to:
+        items = target_problems(config, name).open("validation", "validator")
+        most = config.decoding.max_tokens or get_domain(name).reply_tokens
+        yield _solving("transfer", "validator", items, (arms, arms), most, (0, STRATEGY_TOKENS))
 
 
 def _solving(

@@ -39,6 +39,7 @@ from graphs.context import Events, RunContext, Silent, StageError
 from graphs.money import check_prices, show_cost_live
 from graphs.replay import copy_finished, decided, is_replay, recorded_answer, start_replay
 from graphs.state import TransferState
+from graphs.transfers import check_targets
 from graphs.usage import usage_rows
 from models.budget import BudgetSpent
 from models.gateway import Gateway
@@ -121,6 +122,7 @@ def obstacle(config: RunConfig) -> str:
 
 def _check_models(config: RunConfig) -> None:
     """All specs are usable now, before anything is paid."""
+    check_targets(config)
     _check_teachers(config)
     for role, spec in [
         *(("teacher", spec) for spec in config.teachers),

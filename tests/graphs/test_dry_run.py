@@ -49,14 +49,14 @@ def test_the_counts_of_a_predictable_run_are_those_of_its_ledger(tmp_path: Path)
     with Loopback(lambda request: "ANSWER: YES") as server:
         spec = f"vllm:m@{server.openai_url}"
         flags = {"domain": "scheduling", "student": spec, "validators": [spec], "approve": "always"}
-        config = build_config(flags, [*SIZES, *STUDENT_ONLY])
+        config = build_config({**flags, "transfer_to": ["mathematics"]}, [*SIZES, *STUDENT_ONLY])
         run = create_run(config, tmp_path, "r")
         before = estimated(config)
         assert server.count == 0 and all(low == high for low, high in before.values())
         asyncio.run(work(run, config))
         assert [r.accepted for r in run.read("reflections.jsonl", Reflection)] == [True]  # else two arms were one
         assert {key: (count, count) for key, count in made(run.path / "ledger.sqlite").items()} == before
-        assert server.count == sum(low for low, _ in before.values()) == 10 + 5 * 6 + 10
+        assert server.count == sum(low for low, _ in before.values()) == 10 + 5 * 6 + 5 * 6 + 10
 
 
 def test_the_counts_of_a_teacher_by_api_hold_the_ledgers(tmp_path: Path) -> None:
