@@ -19,13 +19,14 @@ import typer
 from rich.console import Console
 
 from agents.teacher import TeacherError
-from console import review
+from console import composing, review
 from console.money import batch_line, show_dry_run, show_preflight
 from console.progress import make_events
 from console.text import safe
 from domains import DOMAINS, get_domain
 from domains.base import DomainError
 from graphs.approval import Answer
+from graphs.composing import open_composition
 from graphs.context import StageError
 from graphs.replay import COMPARED, differing, is_replay
 from graphs.runner import (
@@ -42,6 +43,7 @@ from graphs.runner import (
     work,
 )
 from graphs.settings import SettingsError, build_config, merged
+from models.budget import BudgetSpent
 from models.embedded import EmbeddedModelError
 from models.export import FORMATS, ExportError, write_batch, write_calls
 from models.gateway import CallRefused
@@ -126,6 +128,10 @@ def transfer(
     replay: Annotated[
         str | None, typer.Option(metavar="RUN", help="Do a complete run again from its ledger, without any model.")
     ] = None,
+    compose: Annotated[
+        tuple[str, str] | None,
+        typer.Option(metavar="RUN_A RUN_B", help="Merge the approved strategies of two runs and measure the result."),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print calls, tokens, cost and what the gate can show; call nothing.")
     ] = False,
@@ -141,6 +147,10 @@ def transfer(
         return
     if replay is not None:
         _replay(context, replay, runs, run)
+        return
+    if compose is not None:
+        flags = {"validators": validator, "serve": serve, **_money_flags(budget, prices)}
+        _compose(context, compose, runs, run, flags, set_ or [], dry_run)
         return
     with friendly():
         if domain is None:
@@ -169,6 +179,32 @@ def _replay(context: typer.Context, source: str, runs: Path, run_id: str | None)
             raise SettingsError(f"--replay takes its settings from the run; leave out --{min(given).strip('_')}")
         directory, config = replay_run(open_run(runs, _last(source, runs))[0], runs, run_id)
     go_on(directory, config)
+
+
+def _compose(
+    context: typer.Context,
+    names: tuple[str, str],
+    runs: Path,
+    run_id: str | None,
+    flags: dict[str, Any],
+    overrides: list[str],
+    dry_run: bool,
+) -> None:
+    """Merge two strategies and measure them; the same command goes on with what was begun."""
+    with friendly():
+        if given := {name for name in context.params if _on_command_line(context, name)} - set(composing.TAKEN):
+            raise SettingsError(f"--compose takes its settings from the runs; leave out --{min(given)}")
+        plan = composing.plan_for((_last(names[0], runs), _last(names[1], runs)), runs, flags, overrides)
+        composing.show_plan(console, plan, free=dry_run)
+        if dry_run:
+            return
+        directory = open_composition(plan, runs, run_id)
+        try:
+            composing.measure_plan(console, plan, directory)
+        except BudgetSpent as error:
+            errors.print(f"[yellow]stopped:[/yellow] {safe(str(error))}. Nothing is lost.", soft_wrap=True)
+            errors.print(f"Give the same command again with --run {directory.id} and a larger --budget", soft_wrap=True)
+            raise typer.Exit(BUDGET_SPENT) from error
 
 
 def _on_command_line(context: typer.Context, name: str) -> bool:

@@ -23,13 +23,17 @@ def show_preflight(console: Console, config: RunConfig) -> None:
     """Calls, tokens and dollars by stage and model, with the budget beside; nothing for a free run."""
     parts = preflight(config)
     if parts:
-        _show_parts(console, config, parts, "Before the first paid call: at least – at most")
+        show_parts(console, parts, "Before the first paid call: at least – at most")
+        console.print(promise(config), soft_wrap=True)
+        show_budget(console, config, parts)
 
 
 def show_dry_run(console: Console, config: RunConfig) -> None:
     """The same for all models, the free ones too, with what the run trains and can show. Makes no call."""
     parts = preflight(config, free=True)
-    _show_parts(console, config, parts, "What the run would call: at least – at most")
+    show_parts(console, parts, "What the run would call: at least – at most")
+    console.print(promise(config), soft_wrap=True)
+    show_budget(console, config, parts)
     console.print("Arms that end up with the same text share their calls: then fewer are made.")
     console.print(validation_promise(config), soft_wrap=True)
     adapters = [arm for arm in config.student_arms if arm.startswith("lora_")]
@@ -41,7 +45,8 @@ def show_dry_run(console: Console, config: RunConfig) -> None:
     console.print("Nothing was called, nothing was written.")
 
 
-def _show_parts(console: Console, config: RunConfig, parts: Sequence[Part], title: str) -> None:
+def show_parts(console: Console, parts: Sequence[Part], title: str) -> None:
+    """One row per stage and model, and the total."""
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
     for column in ("stage", "agent", "model"):
         table.add_column(column, overflow="fold")
@@ -51,7 +56,10 @@ def _show_parts(console: Console, config: RunConfig, parts: Sequence[Part], titl
         table.add_row(safe(part.stage), safe(part.agent), safe(part.model), *_cells([part]))
     table.add_row("[bold]total[/bold]", "", "", *_cells(parts))
     console.print(table)
-    console.print(promise(config), soft_wrap=True)
+
+
+def show_budget(console: Console, config: RunConfig, parts: Sequence[Part]) -> None:
+    """The budget, and whether it is enough at all."""
     limit = budget_line(config.budget)
     console.print(f"Budget: {limit or 'none; give one with --budget DOLLARS'}")
     if exceeded(config.budget, _least(parts)):

@@ -19,7 +19,7 @@ from markupsafe import Markup
 
 from evaluation import wording
 from evaluation.figures import Plot, draw_all
-from evaluation.sections import Table, sections
+from evaluation.sections import Section, Table, sections
 from evaluation.summary import Json, write_summary
 from evaluation.transfer_sections import with_transfers
 from records.rundir import RunDirectory, write_atomically
@@ -51,6 +51,12 @@ def render_markdown(run: RunDirectory, summary: Json, plots: Sequence[Plot]) -> 
 def render_html(run: RunDirectory, summary: Json, plots: Sequence[Plot]) -> str:
     """The report as one self-contained HTML page."""
     return _environment(autoescape=True).get_template("report.html.j2").render(**_context(run, summary, plots))
+
+
+def render_page(title: str, findings: Sequence[str], parts: Sequence[Section]) -> str:
+    """Sections as a Markdown page of their own, under a few sentences."""
+    text = _environment(autoescape=False).get_template("page.md.j2")
+    return re.sub(r"\n{3,}", "\n\n", text.render(title=title, findings=findings, sections=parts)).strip() + "\n"
 
 
 def visible(text: object) -> str:

@@ -87,6 +87,20 @@ def preflight(config: RunConfig, free: bool = False) -> list[Part]:
     return parts
 
 
+def measuring(
+    config: RunConfig, sets: Sequence[tuple[str, Sequence[Problem], int]], stage: str, free: bool = False
+) -> list[Part]:
+    """The paid calls of the validators on sets of (domain, items, arms); with `free` the others too."""
+    asked = called_models(config) if free else paid_models(config)
+    prices, parts = load_prices(config.prices), list[Part]()
+    for spec in dict.fromkeys(spec for role, spec in asked if role == "validator"):
+        for name, items, arms in sets:
+            reply = config.decoding.max_tokens or get_domain(name).reply_tokens
+            entry = _solving(stage, "validator", items, (arms, arms), reply, (0, STRATEGY_TOKENS))
+            parts.append(_part(prices.price_of(spec), spec, entry))
+    return parts
+
+
 def validation_promise(config: RunConfig) -> str:
     """What the validation on other models can show of a strategy, to be read before anything is spent.
 

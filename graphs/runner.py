@@ -97,7 +97,7 @@ def new_run_id(config: RunConfig) -> str:
 def create_run(config: RunConfig, runs: Path, run_id: str | None = None) -> RunDirectory:
     """Make the directory of a new run. Raises RunError if the models cannot be used or the name is taken."""
     _check_models(config)
-    run = RunDirectory(runs / _safe_name(run_id or new_run_id(config)))
+    run = RunDirectory(runs / safe_name(run_id or new_run_id(config)))
     if (run.path / "run.json").exists():
         raise RunError(f"run '{run.id}' exists; resume it, or choose another --run name")
     run.path.mkdir(parents=True, exist_ok=True)
@@ -105,7 +105,8 @@ def create_run(config: RunConfig, runs: Path, run_id: str | None = None) -> RunD
     return run
 
 
-def _safe_name(name: str) -> str:
+def safe_name(name: str) -> str:
+    """A name that can be a folder's. Raises RunError."""
     if not name or name.startswith(".") or not all(c.isalnum() or c in "-_." for c in name):
         raise RunError(f"run name {name!r}: use letters, digits, '-', '_' and '.'")
     return name
@@ -186,7 +187,7 @@ def _git_commit() -> str | None:
 
 def open_run(runs: Path, run_id: str) -> tuple[RunDirectory, RunConfig]:
     """An existing run and its configuration. Raises RunError listing the runs that there are."""
-    run = RunDirectory(runs / _safe_name(run_id))
+    run = RunDirectory(runs / safe_name(run_id))
     if not (run.path / "run.json").exists():
         names = ", ".join(sorted(p.parent.name for p in runs.glob("*/run.json"))[-8:]) or "none yet"
         raise RunError(f"there is no run '{run_id}' in {runs}; there are: {names}")
@@ -235,7 +236,7 @@ def replay_run(source: RunDirectory, runs: Path, run_id: str | None = None) -> t
 
     Raises RunError if the source cannot be replayed or the name is taken.
     """
-    run = RunDirectory(runs / _safe_name(run_id or _free_name(runs, f"{source.id}-replay")))
+    run = RunDirectory(runs / safe_name(run_id or _free_name(runs, f"{source.id}-replay")))
     if run.path.exists():
         raise RunError(f"run '{run.id}' exists; choose another --run name")
     return run, start_replay(source, run, graph_fingerprint())
