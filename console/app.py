@@ -28,6 +28,7 @@ from domains.base import DomainError
 from graphs.approval import Answer
 from graphs.composing import open_composition
 from graphs.context import StageError
+from graphs.judging import JudgeRefused, measure_judge
 from graphs.replay import COMPARED, differing, is_replay
 from graphs.runner import (
     Outcome,
@@ -78,7 +79,16 @@ def friendly(run: RunDirectory | None = None) -> Iterator[None]:
     """Turn the errors that we know into one line and the way on; exit code 2 for bad input, 1 else."""
     try:
         yield
-    except (SettingsError, SpecError, DomainError, RunError, PromptError, PriceError, ExportError) as error:
+    except (
+        SettingsError,
+        SpecError,
+        DomainError,
+        RunError,
+        PromptError,
+        PriceError,
+        ExportError,
+        JudgeRefused,
+    ) as error:
         _fail(str(error), BAD_INPUT, run)
     except (StageError, SandboxError, TeacherError, LedgerError, EmbeddedModelError, CallRefused) as error:
         _fail(str(error), 1, run)
@@ -409,6 +419,26 @@ def cost(run: RunArgument, runs: RunsOption = RUNS) -> None:
     with friendly():
         directory, _ = open_run(runs, _last(run, runs))
         show_cost(console, directory)
+
+
+@app.command()
+def judge(
+    run: RunArgument,
+    model: Annotated[str, typer.Option("--judge", help="Model spec of the judge.")],
+    items: Annotated[int, typer.Option(help="Recorded replies to judge, one per problem.", min=1)] = 100,
+    runs: RunsOption = RUNS,
+) -> None:
+    """Measure how a model as judge agrees with the verifier of a run."""
+    from console.judging import show_agreement
+
+    with friendly():
+        directory, config = open_run(runs, _last(run, runs))
+        events = make_events(console)
+        try:
+            agreement = asyncio.run(measure_judge(directory, config, model, items, events))
+        finally:
+            events.close()
+        show_agreement(console, agreement, directory)
 
 
 @app.command()

@@ -29,6 +29,8 @@ def _models(config: RunConfig) -> Iterator[tuple[str, ModelSpec]]:
     yield "student", parse_spec(config.student)
     for validator in dict.fromkeys(config.validators):
         yield "validator", parse_spec(validator)
+    if config.judge is not None:
+        yield "judge", parse_spec(config.judge)
 
 
 def check_prices(config: RunConfig) -> None:

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from agents.arms import STRATEGY_ARMS
+from agents.llm_judge import VERDICT_TOKENS
 from agents.playbook import MAX_TOKENS as STRATEGY_TOKENS
 from agents.teacher import JOURNAL_CHARS, MATERIAL_CHARS, WRITING_TOKENS
 from domains import get_domain
@@ -33,6 +34,7 @@ from records.splits import ProblemSet
 TOKENS_PER_CHARACTER = (0.2, 0.4)  # English prose to code and markup
 SHORT_REPLY = 0.1  # of the reply budget
 TEMPLATE_CHARS = 4_000  # instructions of the teacher's own prompts
+JUDGE_CHARS = 2_500  # instructions and rubric of the judge
 
 SOLVED_BY_ALL = ("baseline", "lrl", "curation")  # stages whose problems several teachers share
 
@@ -120,6 +122,8 @@ def validation_promise(config: RunConfig) -> str:
 def _calls_of(role: str, spec: ModelSpec, config: RunConfig, problems: ProblemSet, reply: int) -> Iterator[_Calls]:
     if role == "validator":
         yield from _validator(config, problems, reply)
+    elif role == "judge":
+        yield from _judge(config, problems, reply)
     elif role == "student":
         yield from _student(spec, config, problems, reply)
     else:
@@ -184,6 +188,17 @@ def _validator(config: RunConfig, problems: ProblemSet, reply: int) -> Iterator[
         items = target_problems(config, name).open("validation", "validator")
         most = config.decoding.max_tokens or get_domain(name).reply_tokens
         yield _solving("transfer", "validator", items, (arms, arms), most, (0, STRATEGY_TOKENS))
+
+
+def _judge(config: RunConfig, problems: ProblemSet, reply: int) -> Iterator[_Calls]:
+    """Two calls for each reply that is judged, whoever wrote it; the self-check's are not counted."""
+    solved = [*_teacher(config, problems, reply), *_student(parse_spec(config.student), config, problems, reply)]
+    solved += len(set(config.validators)) * list(_validator(config, problems, reply))
+    judged = [entry for entry in solved if entry.max_tokens != WRITING_TOKENS]
+    calls = 2 * sum(entry.calls[0] for entry in judged), 2 * sum(entry.calls[1] for entry in judged)
+    mean = sum(len(problem.prompt) for problem in _held_out(problems)) / max(1, len(_held_out(problems)))
+    chars = (mean + JUDGE_CHARS, mean + JUDGE_CHARS + 8.0 * reply)
+    yield _Calls(stage="judge", agent="judge", calls=calls, prompt_chars=chars, max_tokens=VERDICT_TOKENS)
 
 
 def _solving(

@@ -36,6 +36,7 @@ from evaluation.summary import STOPPED
 from graphs.approval import Answer
 from graphs.build import transfer_builder
 from graphs.context import Events, RunContext, Silent, StageError
+from graphs.judging import verifier_for
 from graphs.money import check_prices, show_cost_live
 from graphs.replay import copy_finished, decided, is_replay, recorded_answer, start_replay
 from graphs.state import TransferState
@@ -129,6 +130,7 @@ def _check_models(config: RunConfig) -> None:
         *(("teacher", spec) for spec in config.teachers),
         ("student", config.student),
         *(("validator", spec) for spec in config.validators),
+        *(("judge", spec) for spec in filter(None, [config.judge])),
     ]:
         parsed = parse_spec(spec)
         if parsed.provider == "oracle" and role != "teacher":
@@ -325,6 +327,7 @@ async def open_context(run: RunDirectory, config: RunConfig, events: Events) -> 
             events.info(gateway.notice)
         if not is_replay(run):
             show_cost_live(gateway, config, events)
+        judges = verifier_for(config, verifier, gateway)
         teacher = make_teacher(config, domain, gateway, lambda: run.read("problems.jsonl", Problem))
         record["tier"] = verifier.tier
         record["models"]["teacher"] = {
@@ -335,7 +338,7 @@ async def open_context(run: RunDirectory, config: RunConfig, events: Events) -> 
         }
         run.write_json("run.json", record)
         yield RunContext(
-            run=run, config=config, domain=domain, verifier=verifier, gateway=gateway, teacher=teacher, events=events,
+            run=run, config=config, domain=domain, verifier=judges, gateway=gateway, teacher=teacher, events=events,
             decided=decided(run),
         )  # fmt: skip
 

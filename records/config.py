@@ -119,6 +119,8 @@ class RunConfig(Record):
     gate: GateConfig = GateConfig()
     decoding: Decoding = Decoding()
     training: TrainingConfig = TrainingConfig()
+    judge: str | None = Field(None, description="model that judges where a domain has no verifier")
+    judge_agreement: str | None = Field(None, description="file with its measured agreement with a verifier")
     sandbox_tier: Literal["auto", "docker", "jail"] = "auto"
     sandbox_slots: int = Field(2, ge=1)
     concurrency: int = Field(8, ge=1, description="calls in flight per API provider")
