@@ -28,7 +28,7 @@ from domains.base import DomainError
 from graphs.approval import Answer
 from graphs.composing import open_composition
 from graphs.context import StageError
-from graphs.judging import JudgeRefused, measure_judge
+from graphs.judging import JudgeRefused, check_judge, measure_judge, sample
 from graphs.replay import COMPARED, differing, is_replay
 from graphs.runner import (
     Outcome,
@@ -186,7 +186,7 @@ def _replay(context: typer.Context, source: str, runs: Path, run_id: str | None)
     with friendly():
         given = {name for name in context.params if _on_command_line(context, name)} - {"replay", "run", "runs"}
         if given:
-            raise SettingsError(f"--replay takes its settings from the run; leave out --{min(given).strip('_')}")
+            raise SettingsError(f"--replay takes its settings from the run; leave out --{_flag(min(given))}")
         directory, config = replay_run(open_run(runs, _last(source, runs))[0], runs, run_id)
     go_on(directory, config)
 
@@ -203,7 +203,7 @@ def _compose(
     """Merge two strategies and measure them; the same command goes on with what was begun."""
     with friendly():
         if given := {name for name in context.params if _on_command_line(context, name)} - set(composing.TAKEN):
-            raise SettingsError(f"--compose takes its settings from the runs; leave out --{min(given)}")
+            raise SettingsError(f"--compose takes its settings from the runs; leave out --{_flag(min(given))}")
         plan = composing.plan_for((_last(names[0], runs), _last(names[1], runs)), runs, flags, overrides)
         composing.show_plan(console, plan, free=dry_run)
         if dry_run:
@@ -215,6 +215,10 @@ def _compose(
             errors.print(f"[yellow]stopped:[/yellow] {safe(str(error))}. Nothing is lost.", soft_wrap=True)
             errors.print(f"Give the same command again with --run {directory.id} and a larger --budget", soft_wrap=True)
             raise typer.Exit(BUDGET_SPENT) from error
+
+
+def _flag(parameter: str) -> str:
+    return parameter.strip("_").replace("_", "-")
 
 
 def _on_command_line(context: typer.Context, name: str) -> bool:
@@ -433,9 +437,12 @@ def judge(
 
     with friendly():
         directory, config = open_run(runs, _last(run, runs))
+        check_judge(model)
+        chosen = sample(directory, items, config.seed)
+        console.print(f"{len(chosen)} replies, two calls each: {2 * len(chosen)} calls of {safe(model)} at most.")
         events = make_events(console)
         try:
-            agreement = asyncio.run(measure_judge(directory, config, model, items, events))
+            agreement = asyncio.run(measure_judge(directory, config, model, chosen, events))
         finally:
             events.close()
         show_agreement(console, agreement, directory)

@@ -50,7 +50,7 @@ _BOUNDARIES: dict[type[ast.AST], type[ast.AST]] = {
     ast.GtE: ast.Gt,
 }
 _CALLS = {
-    **{"min": "max", "max": "min", "any": "all", "all": "any", "sorted": "list", "int": "float", "float": "int"},
+    **{"min": "max", "max": "min", "any": "all", "all": "any", "int": "float", "float": "int"},
     **{"upper": "lower", "lower": "upper", "startswith": "endswith", "endswith": "startswith", "strip": "lstrip"},
     **{"lstrip": "rstrip", "rstrip": "lstrip", "ljust": "rjust", "rjust": "ljust", "keys": "values", "values": "keys"},
 }

@@ -22,12 +22,13 @@ from domains import get_domain
 from evaluation.composition import ABOUT, ARMS, item_folder, write_composition
 from evaluation.leakage import StrategyCheck
 from graphs.context import Events, RunContext
-from graphs.money import show_cost_live
+from graphs.money import check_prices, show_cost_live
 from graphs.preflight import Part, measuring
-from graphs.runner import obstacle, open_run, safe_name
+from graphs.runner import open_run, safe_name
 from graphs.strategies import load_strategy
 from graphs.transfers import Contexts, measure, placebo_for
 from models.gateway import Gateway
+from models.spec import check_available, parse_spec
 from models.tokens import count_tokens
 from prompts import load_strategy_file
 from records.config import RunConfig
@@ -82,7 +83,7 @@ def find_source(runs: Path, run_id: str) -> Source:
 
 
 def make_plan(first: Source, second: Source, config: RunConfig) -> Plan:
-    """Merge the strategies. Raises RunError if they cannot be merged or a validator cannot be used."""
+    """Merge the strategies. Raises RunError if they cannot be merged."""
     if first.run.id == second.run.id:
         raise RunError(f"--compose takes two runs; '{first.run.id}' was named twice")
     check = [StrategyCheck(source.problems) for source in (first, second)]
@@ -102,9 +103,9 @@ def make_plan(first: Source, second: Source, config: RunConfig) -> Plan:
 
 
 def measuring_config(config: RunConfig) -> RunConfig:
-    """The settings with which nobody teaches and nobody learns: only the validators are asked."""
-    nobody: dict[str, Any] = {"teacher": "oracle", "more_teachers": (), "student": config.validators[0]}
-    return config.model_copy(update={**nobody, "student_arms": ("base",), "transfer_to": ()})
+    """The settings with which nobody teaches and nobody learns: only the validators are called."""
+    nobody: dict[str, Any] = {"teacher": "oracle", "more_teachers": (), "student": "oracle", "judge": None}
+    return config.model_copy(update={**nobody, "student_arms": (), "transfer_to": ()})
 
 
 def estimate(plan: Plan, free: bool = False) -> list[Part]:
@@ -114,9 +115,15 @@ def estimate(plan: Plan, free: bool = False) -> list[Part]:
 
 
 def open_composition(plan: Plan, runs: Path, name: str | None) -> RunDirectory:
-    """The directory of this composition, a new one or one that is to go on. Raises RunError."""
-    if problem := obstacle(plan.config):
-        raise RunError(problem)
+    """The directory of this composition, a new one or one that is to go on.
+
+    Raises RunError if the name is taken or a validator cannot be used.
+    """
+    for spec in plan.config.validators:
+        parsed = parse_spec(spec)
+        if problem := "the oracle is no language model" if parsed.provider == "oracle" else check_available(parsed):
+            raise RunError(f"validator '{spec}': {problem}")
+    check_prices(plan.config)
     run = RunDirectory(runs / safe_name(name or _new_name(plan)))
     about = _about(plan)
     if not run.path.exists():

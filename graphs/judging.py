@@ -79,13 +79,18 @@ def _even(usable: Sequence[Sampled], items: int) -> list[Sampled]:
     return list(chosen.values())
 
 
-async def measure_judge(run: RunDirectory, config: RunConfig, spec: str, items: int, events: Events) -> Agreement:
-    """Ask the judge about the sample; writes and returns the agreement. Raises RunError, SpecError."""
+def check_judge(spec: str) -> None:
+    """Raise RunError if the model cannot judge now, SpecError if there is no such model."""
     if (parsed := parse_spec(spec)).provider == "oracle":
         raise RunError("the oracle is no language model and cannot judge; choose another model")
     if problem := check_available(parsed):
         raise RunError(f"judge '{spec}': {problem}")
-    chosen = sample(run, items, config.seed)
+
+
+async def measure_judge(
+    run: RunDirectory, config: RunConfig, spec: str, chosen: Sequence[Sampled], events: Events
+) -> Agreement:
+    """Ask the judge about the sample; writes and returns the agreement."""
     folder = RunDirectory(run.path / "judges" / model_slug(spec))
     with folder.lock():
         async with Gateway.open(folder.file("ledger.sqlite"), config) as gateway:
@@ -143,4 +148,4 @@ def read_agreement(path: Path) -> Agreement:
         raise RunError(f"judge_agreement={path}: {error.errors()[0]['msg']}; the command `judge` writes it") from error
 
 
-__all__ = ["AGREEMENT", "JudgeRefused", "measure_judge", "read_agreement", "sample", "verifier_for"]
+__all__ = ["AGREEMENT", "JudgeRefused", "check_judge", "measure_judge", "read_agreement", "sample", "verifier_for"]

@@ -31,6 +31,7 @@ from agents.panel import TeacherPanel
 from agents.teacher import LLMTeacher, Teacher
 from domains import get_domain
 from domains.base import Domain
+from evaluation.composition import ABOUT as COMPOSITION
 from evaluation.report import write_report
 from evaluation.summary import STOPPED
 from graphs.approval import Answer
@@ -99,7 +100,7 @@ def create_run(config: RunConfig, runs: Path, run_id: str | None = None) -> RunD
     """Make the directory of a new run. Raises RunError if the models cannot be used or the name is taken."""
     _check_models(config)
     run = RunDirectory(runs / safe_name(run_id or new_run_id(config)))
-    if (run.path / "run.json").exists():
+    if any((run.path / name).exists() for name in ("run.json", COMPOSITION)):
         raise RunError(f"run '{run.id}' exists; resume it, or choose another --run name")
     run.path.mkdir(parents=True, exist_ok=True)
     run.write_json("run.json", _run_record(run, config))

@@ -79,6 +79,8 @@ def test_interference_on_one_domain_is_found_and_everything_is_recomputed(tmp_pa
         count = server.count
         assert count == 2 * ITEMS * 5
         assert call(tmp_path, *command)[0] == 0 and server.count == count  # goes on, and there is nothing left
+        code, printed = call(tmp_path, "--domain", "python", "--run", "both")
+        assert code == 2 and "run 'both' exists" in printed
         code, printed = call(tmp_path, *command, "--set", "decoding.max_tokens=7")
         assert code == 2 and "is not this composition with these settings" in printed
     check_result(RunDirectory(tmp_path / "both"), strategies)
@@ -120,7 +122,7 @@ def check_result(run: RunDirectory, strategies: dict[str, Strategy]) -> None:
         (["--compose", "a", "nothing"], "there is no run 'nothing'"),
         (["--compose", "a", "refused"], "run 'refused' has no approved strategy"),
         (["--compose", "a", "b", "--domain", "python"], "leave out --domain"),
-        (["--compose", "a", "b", "--validator", "oracle"], "only a teacher can be the oracle"),
+        (["--compose", "a", "b", "--validator", "oracle"], "validator 'oracle': the oracle is no language model"),
         (["--compose", "a", "b", "--run", "a"], "choose another --run name"),
         (["--compose", "a", "b", "--budget", "1"], "no price is known"),
     ],

@@ -119,7 +119,7 @@ async def test_a_domain_without_a_verifier_takes_a_judge_of_measured_agreement(t
     with Loopback(fair) as server:
         spec = f"vllm:m@{server.openai_url}"
         measured = recorded(tmp_path, spec)
-        await measure_judge(*open_run(tmp_path, "r"), spec, 100, Silent())
+        await measure_judge(*open_run(tmp_path, "r"), spec, sample(measured, 100, 0), Silent())
         (file,) = measured.path.glob("judges/*/agreement.json")
         flags = {"domain": "essays", "teacher": spec, "student": spec, "validators": [spec], "judge": spec}
         config = build_config({**flags, "judge_agreement": str(file)}, SIZES)
