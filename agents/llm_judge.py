@@ -211,6 +211,7 @@ class JudgeVerifier:
             )
         if why := distrust(agreement, least_kappa):
             raise JudgeRefused(f"the scores of judge '{judge.spec}' are not used: {why}")
+        self.agreement = agreement
         self._judge = judge
 
     async def judge(self, problem: Problem, reply: str) -> Judgement:

@@ -26,6 +26,7 @@ from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph.types import Command
 
 import prompts
+from agents.llm_judge import JudgeVerifier
 from agents.oracle import OracleTeacher
 from agents.panel import TeacherPanel
 from agents.teacher import LLMTeacher, Teacher
@@ -337,6 +338,8 @@ async def open_context(run: RunDirectory, config: RunConfig, events: Events) -> 
             "description": teacher.description,
             **_sharing(config),
         }
+        if isinstance(judges, JudgeVerifier):
+            record["models"]["judge"] = {**judges.agreement.model_dump(mode="json"), "n": judges.agreement.n}
         run.write_json("run.json", record)
         yield RunContext(
             run=run, config=config, domain=domain, verifier=judges, gateway=gateway, teacher=teacher, events=events,

@@ -16,6 +16,8 @@ from agents.llm_judge import JudgeRefused, JudgeVerifier
 from console.app import app
 from domains.base import NoVerifier
 from domains.scheduling import Scheduling
+from evaluation.summary import summarise
+from evaluation.wording import limits
 from graphs.context import Silent
 from graphs.judging import measure_judge, sample
 from graphs.preflight import preflight
@@ -126,6 +128,8 @@ async def test_a_domain_without_a_verifier_takes_a_judge_of_measured_agreement(t
         run = create_run(config, tmp_path, "essays")
         async with open_context(run, config, Silent()) as context:
             assert isinstance(context.verifier, JudgeVerifier)
+        (line,) = [one for one in limits(summarise(run)) if "No program judged" in one]
+        assert f"but a model ({spec})" in line and "kappa 1.00" in line
         weak = json.loads(file.read_text()) | {"kappa_ci95": [0.2, 0.9]}
         file.write_text(json.dumps(weak))
         with pytest.raises(JudgeRefused, match="are not used"):

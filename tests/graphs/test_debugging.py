@@ -1,0 +1,32 @@
+"""The debugging domain through the whole program, on the real embedded model, beside the python domain."""
+
+from pathlib import Path
+
+import pytest
+
+from records.nouns import EvaluationRow, Problem, TrainingRow
+from records.rundir import RunDirectory
+from tests.graphs.runs import run, settings
+
+
+@pytest.mark.slow
+def test_runs_of_both_domains_are_tested_on_each_other_and_merged(tmp_path: Path) -> None:
+    for name, other in (("debugging", "python"), ("python", "debugging")):
+        arms = (
+            "--set",
+            "student_arms=[base, base+strategy, lora_plain]" if name == "debugging" else "student_arms=[base]",
+        )
+        flags = ("--domain", name, "--transfer-to", other, "--approve", "always", "--run", name)
+        result = run(tmp_path, *flags, *settings(examples=8), *arms)
+        assert result.returncode == 0, result.stdout + result.stderr
+        assert f"The strategy on {other}: embedded: " in result.stdout
+    directory = RunDirectory(tmp_path / "debugging")
+    problems = {problem.id: problem for problem in directory.read("problems.jsonl", Problem)}
+    rows = directory.read("dataset/lora_plain.jsonl", TrainingRow)
+    assert rows and all(problems[row.problem_id].domain == "debugging" for row in rows)
+    assert all("```python" in row.prompt[-1].content for row in rows)
+    there = RunDirectory(directory.path / "transfers" / "python").read("rows.jsonl", EvaluationRow)
+    assert len(there) == 6 * 4 and {row.split for row in there} == {"validation"}
+    merged = run(tmp_path, "--compose", "debugging", "python", "--run", "both")
+    assert merged.returncode == 0, merged.stdout + merged.stderr
+    assert "against its own strategy" in merged.stdout and (tmp_path / "both" / "composition.md").exists()
