@@ -22,6 +22,7 @@ from domains import get_domain
 from evaluation.composition import ABOUT, ARMS, item_folder, write_composition
 from evaluation.leakage import StrategyCheck
 from graphs.context import Events, RunContext
+from graphs.judging import judged
 from graphs.money import check_prices, show_cost_live
 from graphs.preflight import Part, measuring
 from graphs.runner import open_run, safe_name
@@ -104,7 +105,7 @@ def make_plan(first: Source, second: Source, config: RunConfig) -> Plan:
 
 def measuring_config(config: RunConfig) -> RunConfig:
     """The settings with which nobody teaches and nobody learns: only the validators are called."""
-    nobody: dict[str, Any] = {"teacher": "oracle", "more_teachers": (), "student": "oracle", "judge": None}
+    nobody: dict[str, Any] = {"teacher": "oracle", "more_teachers": (), "student": "oracle"}
     return config.model_copy(update={**nobody, "student_arms": (), "transfer_to": ()})
 
 
@@ -182,7 +183,7 @@ async def _measure_on(
     contexts, version = _contexts(plan, own, other), plan.composition.strategy.hash
     async with domain.verifier(config) as verifier:
         context = RunContext(
-            run=folder, config=config, domain=domain, verifier=verifier, gateway=gateway,
+            run=folder, config=config, domain=domain, verifier=judged(config, verifier, gateway), gateway=gateway,
             teacher=OracleTeacher(domain), events=events,
         )  # fmt: skip
         for spec in dict.fromkeys(config.validators):

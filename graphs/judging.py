@@ -123,11 +123,14 @@ def verifier_for(config: RunConfig, verifier: Verifier, gateway: Completer) -> V
 
     Raises RunError if none is given, JudgeRefused if its agreement is not good enough.
     """
+    if config.judge is not None and not isinstance(verifier, NoVerifier):
+        raise RunError(f"the domain '{config.domain}' has a verifier, which judges better; leave out the setting judge")
+    return judged(config, verifier, gateway)
+
+
+def judged(config: RunConfig, verifier: Verifier, gateway: Completer) -> Verifier:
+    """The same where the configuration's judge may be for another domain: a domain with a verifier keeps it."""
     if not isinstance(verifier, NoVerifier):
-        if config.judge is not None:
-            raise RunError(
-                f"the domain '{config.domain}' has a verifier, which judges better; leave out the setting judge"
-            )
         return verifier
     if config.judge is None or config.judge_agreement is None:
         raise RunError(

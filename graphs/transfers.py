@@ -24,6 +24,7 @@ from evaluation.summary import strategy_suites
 from evaluation.transfers import ABOUT, TRANSFERS, arm_leaks
 from graphs.attempts import Job, attempt_all, evaluation_row
 from graphs.context import RunContext
+from graphs.judging import judged
 from graphs.state import TransferState
 from graphs.strategies import load_strategy
 from graphs.validation import verified_examples
@@ -95,7 +96,8 @@ async def elsewhere(context: RunContext, name: str, folder: RunDirectory) -> Asy
     before = folder.read_json(ABOUT)["tier"] if (folder.path / ABOUT).exists() else None
     tier = before or context.verifier.tier or context.config.sandbox_tier
     async with domain.verifier(context.config.model_copy(update={"sandbox_tier": tier})) as verifier:
-        yield dataclasses.replace(context, run=folder, domain=domain, verifier=verifier, _problems=None)
+        judge = judged(context.config.model_copy(update={"domain": name}), verifier, context.gateway)
+        yield dataclasses.replace(context, run=folder, domain=domain, verifier=judge, _problems=None)
 
 
 async def measure(
