@@ -34,6 +34,8 @@ def show_dry_run(console: Console, config: RunConfig) -> None:
     show_parts(console, parts, "What the run would call: at least – at most")
     console.print(promise(config), soft_wrap=True)
     show_budget(console, config, parts)
+    if parse_spec(config.teacher).provider == "oracle":
+        console.print("The scripted teacher makes no call.")
     console.print("Arms that end up with the same text share their calls: then fewer are made.")
     console.print(validation_promise(config), soft_wrap=True)
     adapters = [arm for arm in config.student_arms if arm.startswith("lora_")]
@@ -48,13 +50,15 @@ def show_dry_run(console: Console, config: RunConfig) -> None:
 def show_parts(console: Console, parts: Sequence[Part], title: str) -> None:
     """One row per stage and model, and the total."""
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
-    for column in ("stage", "agent", "model"):
-        table.add_column(column, overflow="fold")
+    table.add_column("stage", no_wrap=True)
+    table.add_column("model", overflow="fold")
     for column in ("calls", "prompt tokens", "reply tokens", "US dollars"):
         table.add_column(column, justify="right", no_wrap=True)
+    agents = {part.stage: {other.agent for other in parts if other.stage == part.stage} for part in parts}
     for part in parts:
-        table.add_row(safe(part.stage), safe(part.agent), safe(part.model), *_cells([part]))
-    table.add_row("[bold]total[/bold]", "", "", *_cells(parts))
+        stage = part.stage if len(agents[part.stage]) == 1 else f"{part.stage}, {part.agent}"
+        table.add_row(safe(stage), safe(part.model), *_cells([part]))
+    table.add_row("[bold]total[/bold]", "", *_cells(parts))
     console.print(table)
 
 
