@@ -18,6 +18,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 from rich.console import Console
 
+from agents.llm_judge import JudgeRefused
 from agents.teacher import TeacherError
 from console import composing, review
 from console.money import batch_line, show_dry_run, show_preflight
@@ -26,9 +27,7 @@ from console.text import safe
 from domains import DOMAINS, get_domain
 from domains.base import DomainError
 from graphs.approval import Answer
-from graphs.composing import open_composition
 from graphs.context import StageError
-from graphs.judging import JudgeRefused, check_judge, measure_judge, sample
 from graphs.replay import COMPARED, differing, is_replay
 from graphs.runner import (
     Outcome,
@@ -44,7 +43,6 @@ from graphs.runner import (
     work,
 )
 from graphs.settings import SettingsError, build_config, merged
-from models.budget import BudgetSpent
 from models.embedded import EmbeddedModelError
 from models.export import FORMATS, ExportError, write_batch, write_calls
 from models.gateway import CallRefused
@@ -160,7 +158,10 @@ def transfer(
         return
     if compose is not None:
         flags = {"validators": validator, "serve": serve, **_money_flags(budget, prices)}
-        _compose(context, compose, runs, run, flags, set_ or [], dry_run)
+        with friendly():
+            composing.refuse_flags(_flag(name) for name in context.params if _on_command_line(context, name))
+            names = _last(compose[0], runs), _last(compose[1], runs)
+            composing.compose(console, names, runs, run, flags, set_ or [], dry_run)
         return
     with friendly():
         if domain is None:
@@ -189,32 +190,6 @@ def _replay(context: typer.Context, source: str, runs: Path, run_id: str | None)
             raise SettingsError(f"--replay takes its settings from the run; leave out --{_flag(min(given))}")
         directory, config = replay_run(open_run(runs, _last(source, runs))[0], runs, run_id)
     go_on(directory, config)
-
-
-def _compose(
-    context: typer.Context,
-    names: tuple[str, str],
-    runs: Path,
-    run_id: str | None,
-    flags: dict[str, Any],
-    overrides: list[str],
-    dry_run: bool,
-) -> None:
-    """Merge two strategies and measure them; the same command goes on with what was begun."""
-    with friendly():
-        if given := {name for name in context.params if _on_command_line(context, name)} - set(composing.TAKEN):
-            raise SettingsError(f"--compose takes its settings from the runs; leave out --{_flag(min(given))}")
-        plan = composing.plan_for((_last(names[0], runs), _last(names[1], runs)), runs, flags, overrides)
-        composing.show_plan(console, plan, free=dry_run)
-        if dry_run:
-            return
-        directory = open_composition(plan, runs, run_id)
-        try:
-            composing.measure_plan(console, plan, directory)
-        except BudgetSpent as error:
-            errors.print(f"[yellow]stopped:[/yellow] {safe(str(error))}. Nothing is lost.", soft_wrap=True)
-            errors.print(f"Give the same command again with --run {directory.id} and a larger --budget", soft_wrap=True)
-            raise typer.Exit(BUDGET_SPENT) from error
 
 
 def _flag(parameter: str) -> str:
@@ -433,19 +408,11 @@ def judge(
     runs: RunsOption = RUNS,
 ) -> None:
     """Measure how a model as judge agrees with the verifier of a run."""
-    from console.judging import show_agreement
+    from console.judging import measure
 
     with friendly():
         directory, config = open_run(runs, _last(run, runs))
-        check_judge(model)
-        chosen = sample(directory, items, config.seed)
-        console.print(f"{len(chosen)} replies, two calls each: {2 * len(chosen)} calls of {safe(model)} at most.")
-        events = make_events(console)
-        try:
-            agreement = asyncio.run(measure_judge(directory, config, model, chosen, events))
-        finally:
-            events.close()
-        show_agreement(console, agreement, directory)
+        measure(console, directory, config, model, items)
 
 
 @app.command()

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import typer
 from rich.console import Console
 
 from console.money import show_budget, show_parts
@@ -21,11 +22,43 @@ from graphs.composing import (
     make_plan,
     measure_composition,
     measuring_config,
+    open_composition,
 )
-from graphs.settings import build_config, merged
+from graphs.settings import SettingsError, build_config, merged
+from models.budget import BudgetSpent
 from records.rundir import RunDirectory
 
-TAKEN = ("compose", "validator", "budget", "prices", "serve", "dry_run", "run", "runs", "set_")  # flags that it knows
+TAKEN = {"compose", "validator", "budget", "prices", "serve", "dry-run", "run", "runs", "set"}  # flags that it knows
+BUDGET_SPENT = 3
+
+
+def refuse_flags(given: Iterable[str]) -> None:
+    """Raise SettingsError if a flag was given that only a run takes."""
+    if foreign := sorted(set(given) - TAKEN):
+        raise SettingsError(f"--compose takes its settings from the runs; leave out --{foreign[0]}")
+
+
+def compose(
+    console: Console,
+    names: tuple[str, str],
+    runs: Path,
+    run_id: str | None,
+    flags: Mapping[str, Any],
+    overrides: Sequence[str],
+    dry_run: bool,
+) -> None:
+    """Merge two strategies and measure them; the same command goes on with what was begun."""
+    plan = plan_for(names, runs, flags, overrides)
+    show_plan(console, plan, free=dry_run)
+    if dry_run:
+        return
+    run = open_composition(plan, runs, run_id)
+    try:
+        measure_plan(console, plan, run)
+    except BudgetSpent as error:
+        console.print(f"[yellow]stopped:[/yellow] {safe(str(error))}. Nothing is lost.", soft_wrap=True)
+        console.print(f"Give the same command again with --run {run.id} and a larger --budget", soft_wrap=True)
+        raise typer.Exit(BUDGET_SPENT) from error
 
 
 def plan_for(names: tuple[str, str], runs: Path, flags: Mapping[str, Any], overrides: Sequence[str]) -> Plan:

@@ -2,13 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from rich.console import Console
 
 from agents.llm_judge import Agreement, distrust
 from agents.solver import model_slug
+from console.progress import make_events
 from console.text import safe
-from graphs.judging import AGREEMENT
+from graphs.judging import AGREEMENT, check_judge, measure_judge, sample
+from records.config import RunConfig
 from records.rundir import RunDirectory
+
+
+def measure(console: Console, run: RunDirectory, config: RunConfig, model: str, items: int) -> None:
+    """Draw the replies, say what it takes, ask the judge, show the agreement."""
+    check_judge(model)
+    chosen = sample(run, items, config.seed)
+    console.print(f"{len(chosen)} replies, two calls each: {2 * len(chosen)} calls of {safe(model)} at most.")
+    events = make_events(console)
+    try:
+        agreement = asyncio.run(measure_judge(run, config, model, chosen, events))
+    finally:
+        events.close()
+    show_agreement(console, agreement, run)
 
 
 def show_agreement(console: Console, agreement: Agreement, run: RunDirectory) -> None:

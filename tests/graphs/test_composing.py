@@ -146,6 +146,19 @@ def test_runs_of_one_domain_with_the_same_items_are_measured_on_them_once(tmp_pa
     assert code == 0 and f"total {4 * ITEMS} " in printed  # the merged one is no longer than its parts
 
 
+def test_a_spent_budget_stops_it_and_the_same_command_goes_on(tmp_path: Path) -> None:
+    with Loopback(World()) as server:
+        for name in ("a", "b"):
+            finished_run(tmp_path, name, "scheduling", f"vllm:m@{server.openai_url}")
+        command = ("--compose", "a", "b", "--run", "both")
+        code, printed = call(tmp_path, *command, "--set", "budget.calls=5")
+        assert code == 3 and "5 calls of 5 are spent" in printed and "--run both and a larger --budget" in printed
+        assert server.count == 5 and not (tmp_path / "both" / "composition.md").exists()
+        code, printed = call(tmp_path, *command)
+        assert code == 0 and (tmp_path / "both" / "composition.md").exists()
+        assert len({request.content for request in server.requests}) == server.count  # nothing was asked twice
+
+
 @pytest.mark.parametrize(
     ("figures", "word"),
     [
