@@ -18,11 +18,12 @@ from typing import Annotated, Any, NoReturn
 import typer
 from rich.console import Console
 
+from agents.llm_judge import JudgeRefused
 from agents.teacher import TeacherError
-from console import asking, review
+from console import asking, composing, review
 from console.deciding import answer_from_flags, submitted
 from console.exporting import check_export
-from console.money import batch_line, show_preflight
+from console.money import batch_line, show_dry_run, show_preflight
 from console.program import PROGRAM
 from console.progress import make_events
 from console.text import safe
@@ -93,7 +94,16 @@ def friendly(run: RunDirectory | None = None) -> Iterator[None]:
     """Turn the errors that we know into one line and the way on; exit code 2 for bad input, 1 else."""
     try:
         yield
-    except (SettingsError, SpecError, DomainError, RunError, PromptError, PriceError, ExportError) as error:
+    except (
+        SettingsError,
+        SpecError,
+        DomainError,
+        RunError,
+        PromptError,
+        PriceError,
+        ExportError,
+        JudgeRefused,
+    ) as error:
         _fail(str(error), BAD_INPUT, run)
     except (StageError, SandboxError, TeacherError, LedgerError, EmbeddedModelError, CallRefused) as error:
         _fail(str(error), 1, run)
@@ -127,6 +137,9 @@ def transfer(
     require_sound_steps: Annotated[
         bool | None, typer.Option("--require-sound-steps", help="Train on no solution with a wrong step.")
     ] = None,
+    transfer_to: Annotated[
+        list[str] | None, typer.Option(help="Also test the strategy on this domain; may be given several times.")
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of problems, order and training.")] = None,
     run: Annotated[str | None, typer.Option(help="Name of the run; an unfinished one goes on.")] = None,
     budget: BudgetOption = None,
@@ -140,6 +153,13 @@ def transfer(
     replay: Annotated[
         str | None, typer.Option(metavar="RUN", help="Do a complete run again from its ledger, without any model.")
     ] = None,
+    compose: Annotated[
+        tuple[str, str] | None,
+        typer.Option(metavar="RUN_A RUN_B", help="Merge the approved strategies of two runs and measure the result."),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print calls, tokens, cost and what the gate can show; call nothing.")
+    ] = False,
     set_: Annotated[list[str] | None, typer.Option("--set", help="key=value, e.g. loop.rounds=3.")] = None,
     wait: WaitOption = False,
     review_data: ReviewDataOption = False,
@@ -155,6 +175,13 @@ def transfer(
     if replay is not None:
         _replay(context, replay, runs, run)
         return
+    if compose is not None:
+        flags = {"validators": validator, "serve": serve, **_money_flags(budget, prices)}
+        with friendly():
+            composing.refuse_flags(_flag(name) for name in context.params if _on_command_line(context, name))
+            names = _last(compose[0], runs), _last(compose[1], runs)
+            composing.compose(console, names, runs, run, flags, set_ or [], dry_run)
+        return
     with friendly():
         if domain is None:
             raise SettingsError(f"--domain is missing; there are: {', '.join(DOMAINS)}")
@@ -163,10 +190,13 @@ def transfer(
         flags = dict(
             domain=domain, teacher=first or None, more_teachers=more, student=student, validators=validator,
             profile=profile, problems=problems, approve=approve, seed=seed, serve=serve,
-            require_sound_steps=require_sound_steps,
+            require_sound_steps=require_sound_steps, transfer_to=transfer_to,
             batches={"use": True} if batch else None, **_money_flags(budget, prices),
         )  # fmt: skip
         config = build_config(flags, set_ or [])
+        if dry_run:
+            show_dry_run(console, config)
+            return
         directory = _new_or_same(config, runs, run)
     go_on(directory, config, wait=wait, hold=review_data)
 
@@ -176,9 +206,13 @@ def _replay(context: typer.Context, source: str, runs: Path, run_id: str | None)
     with friendly():
         given = {name for name in context.params if _on_command_line(context, name)} - {"replay", "run", "runs"}
         if given:
-            raise SettingsError(f"--replay takes its settings from the run; leave out --{min(given).strip('_')}")
+            raise SettingsError(f"--replay takes its settings from the run; leave out --{_flag(min(given))}")
         directory, config = replay_run(open_run(runs, _last(source, runs))[0], runs, run_id)
     go_on(directory, config)
+
+
+def _flag(parameter: str) -> str:
+    return parameter.strip("_").replace("_", "-")
 
 
 def _on_command_line(context: typer.Context, name: str) -> bool:
@@ -392,6 +426,21 @@ def cost(run: RunArgument, runs: RunsOption = RUNS) -> None:
     with friendly():
         directory, _ = open_run(runs, _last(run, runs))
         show_cost(console, directory)
+
+
+@app.command()
+def judge(
+    run: RunArgument,
+    model: Annotated[str, typer.Option("--judge", help="Model spec of the judge.")],
+    items: Annotated[int, typer.Option(help="Recorded replies to judge, one per problem.", min=1)] = 100,
+    runs: RunsOption = RUNS,
+) -> None:
+    """Measure how a model as judge agrees with the verifier of a run."""
+    from console.judging import measure
+
+    with friendly():
+        directory, config = open_run(runs, _last(run, runs))
+        measure(console, directory, config, model, items)
 
 
 @app.command()

@@ -33,6 +33,9 @@ def show_summary(console: Console, run: RunDirectory, summary: dict[str, Any]) -
     console.print()
     console.print(f"Verdict: [bold {COLOURS.get(word, 'yellow')}]{safe(word)}[/] — {safe(summary['verdict_reason'])}")
     console.print(_strategy_line(summary["strategy"]))
+    for name, found in summary.get("transfers", {}).items():
+        words = ", ".join(f"{spec}: {word}" for spec, word in found["verdict_by_validator"].items())
+        console.print(f"The strategy on {safe(name)}: {safe(words or found['reason'])}")
     for split, figures in summary["splits"].items():
         console.print(split_table(split, figures))
     for name in ("report.html", "report.md"):

@@ -10,6 +10,7 @@ from domains.base import Domain, DomainError
 
 DOMAINS: Mapping[str, str] = MappingProxyType(
     {
+        "debugging": "domains.debugging",
         "mathematics": "domains.mathematics",
         "proofs": "domains.proofs",
         "python": "domains.python",

@@ -231,14 +231,14 @@ def strategy_section(summary: Json) -> Section | None:
     )
 
 
-def transfer_matrix(suites: Json) -> Table:
+def transfer_matrix(suites: Json, caption: str = "Transfer matrix: problems solved, zero-shot") -> Table:
     """Accuracy per validator model and strategy arm, with the verdict word."""
     arms = list(dict.fromkeys(arm for suite in suites.values() for arm in suite["arms"]))
     rows = [
         [model, suite["verdict"], *(percent(suite["arms"].get(arm, {}).get("accuracy")) for arm in arms)]
         for model, suite in suites.items()
     ]
-    return Table("Transfer matrix: problems solved, zero-shot", ["validator", "verdict", *arms], rows, 2)
+    return Table(caption, ["validator", "verdict", *arms], rows, 2)
 
 
 def _bullets_table(bullets: Sequence[Json]) -> Table:

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from evaluation import tables, verdicts
 from evaluation.dataset import FROZEN
 from evaluation.leakage import StrategyCheck, check_splits
+from evaluation.transfers import ABOUT, TRANSFERS, transfer_figures
 from records.nouns import Decision, EvaluationRow, Problem, Reflection, Strategy
 from records.rundir import RunDirectory, RunError
 
@@ -66,6 +67,7 @@ def summarise(run: RunDirectory) -> Json:
             "training": training_section(run),
             "usage": usage_section(run),
             "rows": len(rows),
+            **transfer_section(run),
             "stopped": run.read_json(STOPPED)["reason"] if (run.path / STOPPED).exists() else None,
         }
     )
@@ -168,6 +170,20 @@ def strategy_section(run: RunDirectory, rows: Sequence[EvaluationRow], problems:
         "gate": [gate_entry(reflection) for reflection in reflections],
         "leaks": [leak.model_dump() for leak in StrategyCheck(problems).leaks(text)] if text else [],
     }
+
+
+def transfer_section(run: RunDirectory) -> Json:
+    """The tests of the strategy on other domains, where there were any."""
+    folders = [RunDirectory(path.parent) for path in _files(run, TRANSFERS, f"*/{ABOUT}")]
+    found = {
+        folder.id: transfer_figures(
+            folder.read_json(ABOUT),
+            strategy_suites(read(folder, "rows.jsonl", EvaluationRow)),
+            read(folder, "problems.jsonl", Problem),
+        )
+        for folder in folders
+    }
+    return {"transfers": found} if found else {}
 
 
 def gate_entry(reflection: Reflection) -> Json:

@@ -127,8 +127,8 @@ def route_review(state: TransferState, runtime: Runtime[RunContext]) -> Literal[
     return "review" if runtime.context.config.approve == "ask" else "decide_by_rule"
 
 
-def route_decision(state: TransferState) -> Literal["prepare_validation", "review", "curate"]:
+def route_decision(state: TransferState) -> Literal["prepare_validation", "review", "other_domains"]:
     """After an edit: measure it. After a misunderstanding: ask again. Otherwise: go on."""
     if state["decision"] is not None:
-        return "curate"
+        return "other_domains"
     return "prepare_validation" if state["notice"].startswith("edited") else "review"

@@ -26,11 +26,13 @@ from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph.types import Command, Interrupt
 
 import prompts
+from agents.llm_judge import JudgeVerifier
 from agents.oracle import OracleTeacher
 from agents.panel import TeacherPanel
 from agents.teacher import LLMTeacher, Teacher
 from domains import get_domain
 from domains.base import Domain
+from evaluation.composition import ABOUT as COMPOSITION
 from evaluation.report import write_report
 from evaluation.summary import STOPPED
 from graphs.approval import Answer
@@ -38,10 +40,12 @@ from graphs.build import transfer_builder
 from graphs.context import Events, RunContext, Silent, StageError
 from graphs.exclusions import training_begun
 from graphs.inbox import pending_decision, submitted_decision
+from graphs.judging import verifier_for
 from graphs.money import check_prices, show_cost_live
 from graphs.replay import copy_finished, decided, is_replay, recorded_answer, start_replay
 from graphs.reviewing import Reviewer, decided_answer
 from graphs.state import TransferState
+from graphs.transfers import check_targets
 from graphs.usage import usage_rows
 from models.budget import BudgetSpent
 from models.gateway import Gateway
@@ -104,27 +108,39 @@ def new_run_id(config: RunConfig) -> str:
 def create_run(config: RunConfig, runs: Path, run_id: str | None = None) -> RunDirectory:
     """Make the directory of a new run. Raises RunError if the models cannot be used or the name is taken."""
     _check_models(config)
-    run = RunDirectory(runs / _safe_name(run_id or new_run_id(config)))
-    if (run.path / "run.json").exists():
+    run = RunDirectory(runs / safe_name(run_id or new_run_id(config)))
+    if any((run.path / name).exists() for name in ("run.json", COMPOSITION)):
         raise RunError(f"run '{run.id}' exists; resume it, or choose another --run name")
     run.path.mkdir(parents=True, exist_ok=True)
     run.write_json("run.json", _run_record(run, config))
     return run
 
 
-def _safe_name(name: str) -> str:
+def safe_name(name: str) -> str:
+    """A name that can be a folder's. Raises RunError."""
     if not name or name.startswith(".") or not all(c.isalnum() or c in "-_." for c in name):
         raise RunError(f"run name {name!r}: use letters, digits, '-', '_' and '.'")
     return name
 
 
+def obstacle(config: RunConfig) -> str:
+    """Why a run with this configuration would be refused now, for example for want of a key; "" if it would not."""
+    try:
+        _check_models(config)
+    except RunError as error:
+        return str(error)
+    return ""
+
+
 def _check_models(config: RunConfig) -> None:
     """All specs are usable now, before anything is paid."""
+    check_targets(config)
     _check_teachers(config)
     for role, spec in [
         *(("teacher", spec) for spec in config.teachers),
         ("student", config.student),
         *(("validator", spec) for spec in config.validators),
+        *(("judge", spec) for spec in filter(None, [config.judge])),
     ]:
         parsed = parse_spec(spec)
         if parsed.provider == "oracle" and role != "teacher":
@@ -183,7 +199,7 @@ def _git_commit() -> str | None:
 
 def open_run(runs: Path, run_id: str) -> tuple[RunDirectory, RunConfig]:
     """An existing run and its configuration. Raises RunError listing the runs that there are."""
-    run = RunDirectory(runs / _safe_name(run_id))
+    run = RunDirectory(runs / safe_name(run_id))
     if not (run.path / "run.json").exists():
         names = ", ".join(sorted(p.parent.name for p in runs.glob("*/run.json"))[-8:]) or "none yet"
         raise RunError(f"there is no run '{run_id}' in {runs}; there are: {names}")
@@ -232,7 +248,7 @@ def replay_run(source: RunDirectory, runs: Path, run_id: str | None = None) -> t
 
     Raises RunError if the source cannot be replayed or the name is taken.
     """
-    run = RunDirectory(runs / _safe_name(run_id or _free_name(runs, f"{source.id}-replay")))
+    run = RunDirectory(runs / safe_name(run_id or _free_name(runs, f"{source.id}-replay")))
     if run.path.exists():
         raise RunError(f"run '{run.id}' exists; choose another --run name")
     return run, start_replay(source, run, graph_fingerprint())
@@ -339,6 +355,7 @@ async def open_context(run: RunDirectory, config: RunConfig, events: Events) -> 
             events.info(gateway.notice)
         if not is_replay(run):
             show_cost_live(gateway, config, events)
+        judges = verifier_for(config, verifier, gateway)
         teacher = make_teacher(config, domain, gateway, lambda: run.read("problems.jsonl", Problem))
         record["tier"] = verifier.tier
         record["models"]["teacher"] = {
@@ -347,9 +364,11 @@ async def open_context(run: RunDirectory, config: RunConfig, events: Events) -> 
             "description": teacher.description,
             **_sharing(config),
         }
+        if isinstance(judges, JudgeVerifier):
+            record["models"]["judge"] = {**judges.agreement.model_dump(mode="json"), "n": judges.agreement.n}
         run.write_json("run.json", record)
         yield RunContext(
-            run=run, config=config, domain=domain, verifier=verifier, gateway=gateway, teacher=teacher, events=events,
+            run=run, config=config, domain=domain, verifier=judges, gateway=gateway, teacher=teacher, events=events,
             decided=decided(run),
         )  # fmt: skip
 

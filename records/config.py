@@ -83,9 +83,10 @@ class Batches(Record):
     """
 
     use: bool = False
-    stages: tuple[Literal["baseline", "lrl", "gate", "validation", "curation", "evaluation"], ...] = (
+    stages: tuple[Literal["baseline", "lrl", "gate", "validation", "transfer", "curation", "evaluation"], ...] = (
         "baseline",
         "validation",
+        "transfer",
         "curation",
         "evaluation",
     )
@@ -111,12 +112,15 @@ class RunConfig(Record):
     training_seeds: int = Field(1, ge=1)
     examples: int = Field(400, ge=1, description="verified solutions to train on")
     require_sound_steps: bool = Field(False, description="train on no solution with a wrong step")
+    transfer_to: tuple[str, ...] = Field((), description="other domains that the strategy is tested on")
     student_arms: tuple[str, ...] = ("base", "base+strategy", "lora_plain", "lora_strategy")
     sizes: Sizes = Sizes()
     loop: LoopConfig = LoopConfig()
     gate: GateConfig = GateConfig()
     decoding: Decoding = Decoding()
     training: TrainingConfig = TrainingConfig()
+    judge: str | None = Field(None, description="model that judges where a domain has no verifier")
+    judge_agreement: str | None = Field(None, description="file with its measured agreement with a verifier")
     sandbox_tier: Literal["auto", "docker", "jail"] = "auto"
     sandbox_slots: int = Field(2, ge=1)
     concurrency: int = Field(8, ge=1, description="calls in flight per API provider")
