@@ -1,0 +1,123 @@
+"""The decision about a waiting strategy: the evidence, three buttons, and one row in the run's inbox.
+
+Guaranteed: the first decision stands and whoever comes later is told; an edit that carries answers is given
+back with its text. Not guaranteed: that the run goes on at once; it does when a process works on it.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Form, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+
+from console.review import reviewer_name
+from console.web.evidence import detectable, gain_plot, leaks_of, matrix_plot, split_leaks, suites_of
+from console.web.facts import Facts, bullets_of, word
+from console.web.flow import is_worked_on
+from console.web.reflections import gate_of
+from console.web.render import run_link
+from console.web.server import console_of, page
+from console.web.store import Row, Store
+from console.web.words import bullet_changes
+from graphs.inbox import (
+    AlreadyDecided,
+    DecisionRow,
+    PendingDecision,
+    decisions,
+    pending_decision,
+    submit_decision,
+    submitted_decision,
+)
+from graphs.strategies import load_strategy
+from records.nouns import Action
+from records.rundir import RunError
+
+router = APIRouter()
+MOST_LEAKS = 20
+
+
+@router.get("/runs/{name}/approval")
+def approval(request: Request, name: str, told: str = "") -> HTMLResponse:
+    """What is asked, what it rests on, and the form; or what was decided."""
+    return _approval(request, console_of(request).library.store(name), told)
+
+
+@router.post("/runs/{name}/approval")
+def decide(
+    request: Request, name: str, interrupt_id: Annotated[str, Form()], strategy_hash: Annotated[str, Form()],
+    action: Annotated[Action, Form()], who: Annotated[str, Form()] = "", reason: Annotated[str, Form()] = "",
+    text: Annotated[str, Form()] = "",
+) -> Response:  # fmt: skip
+    """Write the decision, or say why it cannot be taken; what was typed is kept."""
+    store = console_of(request).library.store(name)
+    text = text.replace("\r\n", "\n")  # as forms send it
+    given = {"who": who, "reason": reason, "text": text, "action": action}
+    try:
+        leaks = leaks_of(store, text) if action == "edit" else ()
+        if leaks:
+            found = "; ".join(str(leak) for leak in leaks[:3])
+            return _approval(request, store, refused=f"The edit carries answers: {found}", given=given)
+        row = _row(interrupt_id, strategy_hash, action, who, reason, text)
+        outcome = submit_decision(store.path, row)
+    except RunError as error:
+        return _approval(request, store, refused=str(error), given=given)
+    told = "late" if isinstance(outcome, AlreadyDecided) and not _same(outcome.row, row) else "taken"
+    return RedirectResponse(run_link(name, "approval", told=told), status_code=303)
+
+
+def _same(first: DecisionRow, second: DecisionRow) -> bool:
+    """A second click on the same button."""
+    return first.model_dump(exclude={"time"}) == second.model_dump(exclude={"time"})
+
+
+def _row(interrupt_id: str, strategy_hash: str, action: Action, who: str, reason: str, text: str) -> DecisionRow:
+    return DecisionRow(
+        interrupt_id=interrupt_id,
+        strategy_hash=strategy_hash,
+        action=action,
+        who=who.strip() or reviewer_name(),
+        text=text if action == "edit" else reason,
+        reason=reason if action == "edit" else "",
+        time=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+def _approval(
+    request: Request, store: Store, told: str = "", refused: str = "", given: Row | None = None
+) -> HTMLResponse:
+    pending, facts = pending_decision(store.path), Facts(store)
+    shared = {
+        "told": told, "refused": refused, "given": given or {}, "decisions": facts.decisions,
+        "standing": submitted_decision(store.path), "inbox": decisions(store.path)[-20:],
+        "worked_on": is_worked_on(store.path),
+    }  # fmt: skip
+    evidence = _evidence(store, facts, pending) if pending else {"pending": None}
+    status = 409 if refused else 200
+    return page(request, "approval.html", status, run=store, section="approval", **shared, **evidence)
+
+
+def _evidence(store: Store, facts: Facts, pending: PendingDecision) -> dict[str, Any]:
+    """Everything that the decision rests on."""
+    versions, suites = facts.versions(), suites_of(store, pending.strategy_hash)
+    strategy = load_strategy(store.run, pending.strategy_hash)
+    approved = next((h for row in reversed(facts.decisions) if (h := word(row, "approved_hash"))), "")
+    base = approved or word(pending.payload, "draft_hash")
+    old = bullets_of(versions[base]) if base in versions else []
+    return {
+        "pending": pending,
+        "notice": word(pending.payload, "notice"),
+        "text": strategy.text,
+        "changes": bullet_changes(old, bullets_of(versions[pending.strategy_hash])),
+        "base": base,
+        "base_name": "the strategy approved last" if approved else "the first draft",
+        "suites": suites,
+        "matrix": matrix_plot(suites),
+        "gains": gain_plot(suites),
+        "detectable": detectable(suites),
+        "leaks": leaks_of(store, strategy.text)[:MOST_LEAKS],
+        "split_leaks": split_leaks(store),
+        "rounds": [{"row": row, "gate": gate_of(row)} for row in facts.reflections],
+        "reviewer": reviewer_name(),
+    }
