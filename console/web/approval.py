@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from markupsafe import escape
 
 from console.review import reviewer_name
 from console.web.evidence import detectable, gain_plot, leaks_of, matrix_plot, split_leaks, suites_of
@@ -20,8 +21,9 @@ from console.web.reflections import gate_of
 from console.web.render import run_link
 from console.web.server import console_of, page
 from console.web.store import Row, Store
-from console.web.words import bullet_changes
+from console.web.words import bullet_changes, shown
 from graphs.inbox import (
+    MOST_TEXT,
     AlreadyDecided,
     DecisionRow,
     PendingDecision,
@@ -88,8 +90,9 @@ def _approval(
     request: Request, store: Store, told: str = "", refused: str = "", given: Row | None = None
 ) -> HTMLResponse:
     pending, facts = pending_decision(store.path), Facts(store)
+    given = {**(given or {}), "text": escape(shown((given or {}).get("text"), MOST_TEXT))}
     shared = {
-        "told": told, "refused": refused, "given": given or {}, "decisions": facts.decisions,
+        "told": told, "refused": refused, "given": given, "decisions": facts.decisions,
         "standing": submitted_decision(store.path), "inbox": decisions(store.path)[-20:],
         "worked_on": is_worked_on(store.path),
     }  # fmt: skip
@@ -108,7 +111,7 @@ def _evidence(store: Store, facts: Facts, pending: PendingDecision) -> dict[str,
     return {
         "pending": pending,
         "notice": word(pending.payload, "notice"),
-        "text": strategy.text,
+        "text": escape(shown(strategy.text, MOST_TEXT)),
         "changes": bullet_changes(old, bullets_of(versions[pending.strategy_hash])),
         "base": base,
         "base_name": "the strategy approved last" if approved else "the first draft",

@@ -30,7 +30,8 @@ AROUND = 90  # characters shown on each side of a hit
 
 @router.get("/runs/{name}/attempts")
 def attempts(
-    request: Request, name: str, stage: str = "", arm: str = "", outcome: str = "", problem: str = "", number: Number = 1
+    request: Request, name: str, stage: str = "", arm: str = "", outcome: str = "", problem: str = "",
+    number: Number = 1,
 ) -> HTMLResponse:  # fmt: skip
     """All attempts that fit the filter, the newest first."""
     store = console_of(request).library.store(name)
