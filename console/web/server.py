@@ -51,43 +51,37 @@ def make_app(runs: Path, access: Access, static: bool = False) -> Guard:
     for pages in (overview, browse, reflections, strategy, approval, data):
         app.include_router(pages.router)
     app.mount("/static", StaticFiles(directory=render.ROOM / "static"), name="static")
-    for kind, status in _FAILURES.items():
-        app.add_exception_handler(kind, _explaining(status))
+    for kind, words in _FAILURES.items():
+        app.add_exception_handler(kind, _explaining(*words))
     return Guard(app, access)
 
 
-_FAILURES: dict[type[Exception], int] = {
-    NotThere: 404, RunError: 422, StageError: 422, LedgerError: 422, OSError: 404, RequestValidationError: 400,
-    HTTPException: 404, Exception: 500,
-}  # fmt: skip
+_UNREADABLE = "This part of the run cannot be read"
+_FAILURES: dict[type[Exception], tuple[int, str, str]] = {  # status, title, sentence; "": the error's own
+    NotThere: (404, "Not found", ""),
+    RunError: (422, _UNREADABLE, ""),
+    StageError: (422, _UNREADABLE, ""),
+    LedgerError: (422, _UNREADABLE, ""),
+    RecursionError: (422, _UNREADABLE, "A file of the run holds JSON that is nested too deeply."),
+    OSError: (404, "The run cannot be read", "A file of the run is gone or locked: is the run being deleted?"),
+    RequestValidationError: (
+        400,
+        "The address is not right",
+        "A value in it or in the form is missing or of the wrong kind.",
+    ),  # fmt: skip
+    HTTPException: (404, "There is no such page", "The address leads nowhere; go back to the runs."),
+    Exception: (500, "The page could not be made", "A record of the run is not of the form that this program reads."),
+}
 
 
-def _explaining(status: int) -> Callable[[Request, Exception], Response]:
+def _explaining(status: int, title: str, sentence: str) -> Callable[[Request, Exception], Response]:
     def explain(request: Request, error: Exception) -> Response:
-        title, message = _words(error)
         if status == 500:
             LOG.error("%s %s", request.method, request.url.path, exc_info=error)
         code = error.status_code if isinstance(error, HTTPException) else status
-        return page(request, "error.html", status=code, title=title, message=message)
+        return page(request, "error.html", status=code, title=title, message=sentence or str(error))
 
     return explain
-
-
-def _words(error: Exception) -> tuple[str, str]:
-    """A title and a sentence for what went wrong."""
-    if isinstance(error, NotThere):
-        return "Not found", str(error)
-    if isinstance(error, RunError | StageError | LedgerError):
-        return "This part of the run cannot be read", str(error)
-    if isinstance(error, OSError):
-        gone = "A file of the run is gone or cannot be read: is the run being deleted?"
-        return "The run cannot be read", f"{gone} ({error.strerror or error})"
-    if isinstance(error, RequestValidationError):
-        return "The address is not right", "A value in the address or the form is missing or of the wrong kind."
-    if isinstance(error, HTTPException):
-        return "There is no such page", "The address leads nowhere; go back to the runs."
-    kind = type(error).__name__
-    return "The page could not be made", f"A record of the run is not of the form that this program reads ({kind})."
 
 
 def console_of(request: Request) -> Console:

@@ -20,9 +20,9 @@ from pygments.util import ClassNotFound
 
 from console.text import plain
 
-FIELD = 20_000  # characters of a field on its own page
+FIELD = 16_000  # characters of a field on its own page
 MOST_TOKENS = 3_000  # of a text that is compared word by word
-MOST_CODE = 12_000  # characters that are coloured
+MOST_CODE = 8_000  # characters that are coloured
 _TOKENS = re.compile(r"\w+|\s+|[^\w\s]")
 _FENCED = re.compile(r"```([\w+-]*)[^\n`]*\n(.*?)(?:\n?```|\Z)", re.DOTALL)
 _LANGUAGES = {"python": "python", "py": "python", "lean": "lean4", "lean4": "lean4", "latex": "tex", "tex": "tex"}

@@ -87,7 +87,7 @@ class Made:
             INTERRUPT,
             {
                 "review": 1, "strategy_hash": self.current.hash, "draft_hash": self.draft.hash,
-                "verdicts": {"embedded": "not shown"}, "notice": self.hostile,
+                "verdicts": {"embedded": "not shown"}, "notice": self.hostile.replace("\ud800", ""),
             },
         )  # fmt: skip
         return self.run
@@ -144,9 +144,10 @@ class Made:
         return f"lrl/learning/oracle/{problem.id}/{sample}/r1"
 
     def _strategy(self, texts: list[str], parent: str | None, round: int) -> Strategy:
+        hostile = self.hostile.replace("\ud800", "")  # a strategy's file cannot hold half a character
         bullets = tuple(
             Bullet(
-                id=f"b{n}", section="Method" + self.hostile, text=text + self.hostile, round=round if n == 2 else 0,
+                id=f"b{n}", section="Method" + hostile, text=text + hostile, round=round if n == 2 else 0,
                 origin=("lrl/learning/oracle/p-train-0/0/r1",) if n == 2 and round else (),
             )
             for n, text in enumerate(texts, 1)

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
+from console.web.store import Library, NotThere
 from tests.console.web.made import Made, client
 
 PATHS = [
     "", "/reflections", "/reflections/1", "/strategy", "/approval", "/data", "/attempts", "/calls", "/call?key=c1",
-    "/attempt?id=lrl/learning/oracle/p-train-0/0/r1", "/search?q=answer", "/report", "/events",
+    "/attempt?id=lrl/learning/oracle/p-train-0/0/r1", "/search?q=answer", "/report",
 ]  # fmt: skip
 
 
@@ -31,8 +32,6 @@ def check(browser: TestClient, run: str) -> list[int]:
 @pytest.mark.parametrize(
     "name",
     [
-        "..",
-        "../..",
         "%2e%2e",
         "..%2f..%2fetc",
         "%2Fetc%2Fpasswd",
@@ -48,6 +47,12 @@ def test_a_name_that_is_no_run_is_a_clear_page(browser: TestClient, name: str) -
     for path in ("", "/strategy", "/report", "/events"):
         answer = browser.get(f"/runs/{name}{path}")
         assert answer.status_code == 404 and "root:" not in answer.text and "Traceback" not in answer.text
+
+
+@pytest.mark.parametrize("name", ["..", ".", "", "../runs", "a/b", "/etc", "a\n", "done\x00"])
+def test_the_folder_of_runs_cannot_be_left(runs: Path, name: str) -> None:
+    with pytest.raises(NotThere):
+        Library(runs).store(name)
 
 
 def test_a_run_beside_the_folder_is_not_shown(tmp_path: Path) -> None:

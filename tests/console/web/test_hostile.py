@@ -1,5 +1,6 @@
 """Whatever a model, a person or a file name says is text on the page: nothing runs, is fetched, or hides."""
 
+import json
 import re
 from pathlib import Path
 
@@ -38,18 +39,29 @@ def test_hostile_text_is_shown_as_text(evil: TestClient, run: str, path: str) ->
     assert not re.search(r"<(?:img|svg onload|a href=\"/runs/evil/forged)", page)
     assert not re.search("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b\u202e\u2066\ud800]", page)
     assert not re.search(r"<[^>]+(?:src|href|action)=\"(?:https?:|javascript:|//)", page)
-    assert "{{7*7}}" in page or "49" not in page
-    if path not in ("", "/attempts", "/calls", "/search?q=script"):
+    if path not in ("", "/attempts", "/calls", "/search?q=script") and (run, path) != ("evil", "/data"):
+        assert "{{7*7}}" in page  # no template of the text's own
         assert "&lt;script&gt;" in page and "\\x1b[31m" in page and "\\u202e" in page
 
 
 def test_a_million_characters_are_cut_with_a_note(tmp_path: Path) -> None:
-    Made(tmp_path, "long", hostile="<" * 1_000_000).complete()
+    run, long = Made(tmp_path, "long").complete(), "<" * 1_000_000
+    judgement = {"outcome": "fail", "kind": "wrong_answer", "evidence": long, "tests": [long]}
+    rows = {
+        "attempts.jsonl": {"id": "a", "problem_id": "p", "stage": "lrl", "arm": "x", "model": long, "reply": long},
+        "verdicts.jsonl": {"id": "a", "problem_id": "p", "judgement": judgement},
+        "problems.jsonl": {"id": "p", "split": "train", "prompt": long, "family": long},
+        "reflections.jsonl": {"round": 2, "attempt_ids": ["a"], "journal": long, "note": long},
+        "dataset/lora_plain.jsonl": {"id": "d", "completion": [{"role": "user", "content": long}]},
+    }
+    for name, row in rows.items():
+        with (run.path / name).open("a") as file:
+            file.write(json.dumps(row) + "\n")
     browser = client(tmp_path)
-    for path in PATHS:
+    for path in (*PATHS, "/attempt?id=a", "/attempts?problem=p", "/reflections/2", "/search?q=%3C%3C"):
         answer = browser.get(f"/runs/long{path}")
-        assert answer.status_code == 200 and len(answer.content) < 1_500_000, (path, len(answer.content))
-    assert "characters more" in browser.get("/runs/long/attempt?id=lrl/learning/oracle/p-train-0/0/r1").text
+        assert answer.status_code in (200, 422) and len(answer.content) < 300_000, (path, len(answer.content))
+    assert "characters more" in browser.get("/runs/long/attempt?id=a").text
 
 
 @pytest.mark.parametrize("value", ["<script>x</script>", '"><img src=x onerror=1>', "\x1b[2J\u202e", "🦊'\"\\%00"])

@@ -1,11 +1,20 @@
 """Every page of a run is there, says what the run says, and links lead both ways."""
 
+import asyncio
 import html
 import re
 from pathlib import Path
 
 import pytest
+from starlette.requests import Request
 from starlette.testclient import TestClient
+from starlette.types import Message
+
+from console.web.guard import Access
+from console.web.overview import _stream
+from console.web.server import make_app
+from console.web.store import Store
+from tests.console.web.made import PORT, Made
 
 ORIGIN = "lrl/learning/oracle/p-train-0/0/r1"
 
@@ -74,6 +83,27 @@ def test_a_complete_run_ends_its_stream(browser: TestClient) -> None:
     assert stream.startswith("event: progress\ndata: ") and "event: done" in stream and "data: <svg" in stream
 
 
+async def test_a_watched_run_is_sent_again_when_it_changes_and_not_otherwise(tmp_path: Path) -> None:
+    run = await asyncio.to_thread(Made(tmp_path, "live").waiting)
+    made = make_app(tmp_path, Access(PORT))
+    scope = {"type": "http", "method": "GET", "path": "/", "query_string": b"", "headers": [], "app": made.app}
+
+    async def open_still() -> Message:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    stream = _stream(Request({**scope, "server": ("127.0.0.1", PORT)}, open_still), Store(run.path))
+    first = await anext(stream)
+    assert first.startswith("event: progress\ndata: ") and "waits for a decision" in first
+    waiting = asyncio.ensure_future(anext(stream))
+    assert await asyncio.wait([waiting], timeout=0.3) == (set(), {waiting})
+    (run.path / "pending.json").unlink()
+    assert "stands still" in await waiting
+    run.write_json("manifest.json", {"verdict": "improved"})
+    assert "event: progress" in await anext(stream) and "event: done" in await anext(stream)
+    assert [left async for left in stream] == []
+
+
 def test_a_round_shows_problems_attempts_journal_edits_and_gate(browser: TestClient) -> None:
     page = browser.get("/runs/done/reflections/1").text
     said = words(page)
@@ -89,7 +119,7 @@ def test_a_round_shows_problems_attempts_journal_edits_and_gate(browser: TestCli
     assert f'href="/runs/done/attempt?id={ORIGIN.replace("/", "%2F")}"' in page
     assert '<span class="k">def</span>' in page  # code has its colours
     assert "+50.0 points" in said  # the gate's gain, from its attempts
-    assert "<ins>all </ins>" in page
+    assert "<ins> all</ins>" in page
     only = browser.get("/runs/done/reflections/1?only=fail").text
     assert "p-train-0" in only and "p-train-5/0" not in only
     assert browser.get("/runs/done/reflections/7").status_code == 404
@@ -110,13 +140,13 @@ def test_a_bullet_has_origin_and_lift(browser: TestClient) -> None:
     assert (
         "+50.0 points" in said and "the edit of round 1 at the gate" in said and "first draft, no result seen" in said
     )
-    assert "ada : approve" in said
+    assert "ada: approve" in said
 
 
 def test_versions_are_compared_word_by_word(browser: TestClient) -> None:
     page = browser.get("/runs/done/strategy").text
     versions = re.findall(r"strategy\?v=(\w{16})", page)
-    assert "<ins>all </ins>" in page and len(set(versions)) == 2
+    assert "<ins> all</ins>" in page and len(set(versions)) == 2
     other = browser.get(f"/runs/done/strategy?v={versions[0]}&against={versions[1]}")
     assert other.status_code == 200
     assert browser.get("/runs/done/strategy?v=0000000000000000").status_code == 404
