@@ -2,10 +2,10 @@
 
     python -m benchmarks.console [--attempts 10000] [--calls 20000] [--rounds 5] [--waiting] [--runs FOLDER]
 
-Makes two run directories (kept in FOLDER, if one is given), serves them by the real server in a process of its own and asks
-for every page over HTTP: the median of `--rounds` warm requests, the first one, the size, and at the end the
-server's memory. Beside each page stands the same page of a run a thirtieth as large, asked in turn with it: what
-the size of a run costs is their ratio.
+Makes two run directories (kept in FOLDER, if one is given), serves them by the real server in a process of its
+own and asks for every page over HTTP: the median of `--rounds` warm requests, the first one, the size, and at the
+end the server's memory. Beside each page stands the same page of a run a thirtieth as large, asked in turn with
+it: what the size of a run costs is their ratio.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -70,6 +71,7 @@ def _printed(value: Any) -> Any:
     return words.shown(value, MOST_FIELD)
 
 
+@cache
 def environment() -> jinja2.Environment:
     """The templates of console/templates."""
     made = jinja2.Environment(

@@ -68,7 +68,7 @@ _FAILURES: dict[type[Exception], tuple[int, str, str]] = {  # status, title, sen
         400,
         "The address is not right",
         "A value in it or in the form is missing or of the wrong kind.",
-    ),  # fmt: skip
+    ),
     HTTPException: (404, "There is no such page", "The address leads nowhere; go back to the runs."),
     Exception: (500, "The page could not be made", "A record of the run is not of the form that this program reads."),
 }

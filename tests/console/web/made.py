@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
+import tempfile
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +59,15 @@ def csrf(made: TestClient) -> str:
     return access.csrf
 
 
+@cache
+def _written() -> tempfile.TemporaryDirectory[str]:
+    """The two runs without anything hostile, to be copied; removed at the end."""
+    folder = tempfile.TemporaryDirectory()
+    Made(Path(folder.name), "done").write_complete()
+    Made(Path(folder.name), "asks").write_waiting()
+    return folder
+
+
 class Made:
     """Writes one run; `hostile` is put into every field that a model or a person can write."""
 
@@ -67,6 +79,18 @@ class Made:
 
     def waiting(self) -> RunDirectory:
         """Everything up to the approval."""
+        return self.write_waiting() if self.hostile else self._copied("asks")
+
+    def complete(self) -> RunDirectory:
+        """And what comes after it."""
+        return self.write_complete() if self.hostile else self._copied("done")
+
+    def _copied(self, kind: str) -> RunDirectory:
+        shutil.copytree(Path(_written().name) / kind, self.run.path, dirs_exist_ok=True)
+        return self.run
+
+    def write_waiting(self) -> RunDirectory:
+        """Everything up to the approval, written anew."""
         config = RunConfig.model_validate(
             {
                 "domain": "python",
@@ -92,9 +116,9 @@ class Made:
         )  # fmt: skip
         return self.run
 
-    def complete(self) -> RunDirectory:
-        """And what comes after it."""
-        self.waiting()
+    def write_complete(self) -> RunDirectory:
+        """And what comes after it, written anew."""
+        self.write_waiting()
         (self.run.path / "pending.json").unlink()
         decision = Decision(
             id="decision-1", action="approve", strategy_hash=self.current.hash, approved_hash=self.current.hash,
