@@ -15,11 +15,11 @@ from starlette.responses import StreamingResponse
 from console.web import plots
 from console.web.calls import call_list, totals
 from console.web.facts import Facts, bullets_of, word, words
-from console.web.flow import Progress, progress
+from console.web.flow import Progress, is_worked_on, progress
 from console.web.guard import REPORT_CSP
 from console.web.render import Pages, link, run_link
 from console.web.server import console_of, page
-from console.web.store import NotThere, Row, Store, signature
+from console.web.store import Library, NotThere, Row, Store, signature
 from console.web.words import bullet_changes
 from evaluation.summary import STOPPED, SUMMARY
 from graphs.inbox import pending_decision
@@ -33,7 +33,7 @@ LOOK_S = 1.0  # seconds between two looks at a run that is watched
 QUIET_S = 15.0  # seconds after which a silent stream says that it is alive
 WATCHED = (
     "attempts.jsonl", "verdicts.jsonl", "reflections.jsonl", "proposals.jsonl", "evaluation/rows.jsonl",
-    "ledger.sqlite-wal", "decisions.jsonl", "inbox.jsonl", "pending.json", "dataset", "manifest.json", STOPPED,
+    "run.json", "ledger.sqlite", "ledger.sqlite-wal", "decisions.jsonl", "inbox.jsonl", "pending.json", "dataset", "manifest.json", STOPPED,
     "adapters", "problems.jsonl",
 )  # fmt: skip
 COLUMNS = ("name", "domain", "state", "progress", "cost", "verdict", "created")
@@ -73,10 +73,15 @@ def config_of(store: Store) -> Row:
     return config
 
 
-def card(store: Store) -> Card:
-    """What the table says of a run; a broken run is a card with a fault."""
+def card(library: Library, store: Store) -> Card:
+    """What the table says of a run, made again when the run has changed; a broken run is a card with a fault."""
     try:
-        return store.kept("card", ("run.json", *WATCHED, "lock"), lambda: _card(store))
+        now = _seen(store)
+        kept = library.cards.get(store.id)
+        if kept is None or kept[0] != now:
+            kept = library.cards[store.id] = (now, _card(store))
+        made: Card = kept[1]
+        return made
     except (RunError, LedgerError, OSError, NotThere, RecursionError) as error:
         return Card(store.id, fault=str(error))
 
@@ -113,7 +118,7 @@ def runs(
 ) -> HTMLResponse:  # fmt: skip
     """The table, filtered and sorted."""
     library = console_of(request).library
-    cards = [card(store) for store in _stores(library)]
+    cards = [card(library, store) for store in _stores(library)]
     kept = [
         c for c in cards
         if q.casefold() in " ".join((c.name, c.teachers, c.student, c.verdict)).casefold()
@@ -133,10 +138,10 @@ def runs(
     )  # fmt: skip
 
 
-def _stores(library: Any) -> Iterable[Store]:
+def _stores(library: Library) -> Iterable[Store]:
     for name in library.names():
         try:
-            yield library.store(name)
+            yield library.peek(name)
         except NotThere:
             continue  # deleted since the folder was read
 
@@ -151,7 +156,8 @@ def _sortable(value: Any) -> tuple[int, float, str]:
 def compare(request: Request, run: Annotated[list[str] | None, Query()] = None) -> HTMLResponse:
     """Arms side by side, what differs in the settings, and the strategies' differences."""
     names = list(dict.fromkeys(run or []))[:MOST_COMPARED]
-    stores = [console_of(request).library.store(name) for name in names]
+    library = console_of(request).library
+    stores = [library.store(name) for name in names]
     summaries = [store.object(SUMMARY) for store in stores]
     texts = [_decided_strategy(store) for store in stores]
     changes = [
@@ -160,7 +166,7 @@ def compare(request: Request, run: Annotated[list[str] | None, Query()] = None) 
         if texts[0] and text
     ]
     return page(
-        request, "compare.html", stores=stores, cards=[card(store) for store in stores], changes=changes,
+        request, "compare.html", stores=stores, cards=[card(library, store) for store in stores], changes=changes,
         splits=_side_by_side(names, summaries), settings=settings_that_differ([config_of(store) for store in stores]),
     )  # fmt: skip
 
@@ -315,7 +321,9 @@ async def _stream(request: Request, store: Store) -> AsyncIterator[str]:
 
 
 def _seen(store: Store) -> tuple[Any, ...]:
-    return tuple(signature(store.path / name) for name in WATCHED)
+    """What is another when the page is; also whether a process works on the run, which no file says."""
+    files = [*(store.path / name for name in WATCHED), *sorted(store.path.glob("adapters/*/progress.jsonl"))]
+    return (is_worked_on(store.path), *map(signature, files))
 
 
 def _part(request: Request, store: Store) -> str:

@@ -90,18 +90,19 @@ class Lines(Generic[T]):
         if not isinstance(row, dict):
             self.broken += 1
             return
-        self.entries.append(self._slim(row))
-        self.places.append(place)
+        slim = self._slim(row)
+        self.places.append(place)  # first: who sees the entry finds its place
+        self.entries.append(slim)
 
     def row(self, number: int) -> Row:
         """The whole row from disk. Raises NotThere if the file has become another one."""
-        start, length = self.places[number]
-        with self.path.open("rb") as file:
-            file.seek(start)
-            line = file.read(length)
         try:
+            start, length = self.places[number]
+            with self.path.open("rb") as file:
+                file.seek(start)
+                line = file.read(length)
             row = json.loads(line)
-        except ValueError as error:
+        except (ValueError, IndexError) as error:
             raise NotThere(f"{self.path.name} has been changed meanwhile; load the page again") from error
         return row if isinstance(row, dict) else {}
 
@@ -195,6 +196,7 @@ class Library:
 
     def __init__(self, runs: Path) -> None:
         self.runs = runs.expanduser().resolve()
+        self.cards: dict[str, Any] = {}  # of console.web.overview
         self._stores: OrderedDict[str, Store] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -207,6 +209,14 @@ class Library:
 
     def _is_run(self, path: Path) -> bool:
         return bool(NAME.fullmatch(path.name)) and path.resolve().parent == self.runs and (path / "run.json").exists()
+
+    def peek(self, name: str) -> Store:
+        """One run, not kept for the next request. Raises NotThere as `store` does."""
+        with self._lock:
+            kept = self._stores.get(name)
+        if kept is None and not self._is_run(self.runs / name):
+            raise NotThere("There is no such run in the runs folder.")
+        return kept or Store(self.runs / name)
 
     def store(self, name: str) -> Store:
         """One run. Raises NotThere for a name that is none of this folder's runs."""
