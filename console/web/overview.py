@@ -32,9 +32,9 @@ MOST_COMPARED = 6
 LOOK_S = 1.0  # seconds between two looks at a run that is watched
 QUIET_S = 15.0  # seconds after which a silent stream says that it is alive
 WATCHED = (
-    "attempts.jsonl", "verdicts.jsonl", "reflections.jsonl", "proposals.jsonl", "evaluation/rows.jsonl",
-    "run.json", "ledger.sqlite", "ledger.sqlite-wal", "decisions.jsonl", "inbox.jsonl", "pending.json", "dataset", "manifest.json", STOPPED,
-    "adapters", "problems.jsonl",
+    "run.json", "problems.jsonl", "attempts.jsonl", "verdicts.jsonl", "reflections.jsonl", "proposals.jsonl",
+    "evaluation/rows.jsonl", "ledger.sqlite", "ledger.sqlite-wal", "decisions.jsonl", "inbox.jsonl", "pending.json",
+    "dataset", "adapters", "manifest.json", STOPPED,
 )  # fmt: skip
 COLUMNS = ("name", "domain", "state", "progress", "cost", "verdict", "created")
 
@@ -167,7 +167,7 @@ def compare(request: Request, run: Annotated[list[str] | None, Query()] = None) 
     ]
     return page(
         request, "compare.html", stores=stores, cards=[card(library, store) for store in stores], changes=changes,
-        splits=_side_by_side(names, summaries), settings=settings_that_differ([config_of(store) for store in stores]),
+        splits=side_by_side(names, summaries), settings=settings_that_differ([config_of(store) for store in stores]),
     )  # fmt: skip
 
 
@@ -181,7 +181,7 @@ def _decided_strategy(store: Store) -> list[dict[str, Any]]:
     return bullets_of(versions[named]) if named else []
 
 
-def _side_by_side(names: Sequence[str], summaries: Sequence[Row]) -> list[dict[str, Any]]:
+def side_by_side(names: Sequence[str], summaries: Sequence[Row]) -> list[dict[str, Any]]:
     """Per split: a plot with one group per arm, and the same as a table."""
     found = []
     for split in ("test", "ood"):
@@ -232,8 +232,8 @@ def one_run(request: Request, name: str) -> HTMLResponse:
     summary = store.object(SUMMARY)
     return page(
         request, "run.html", run=store, section="run", config=config_of(store), about=store.object("run.json"),
-        summary=summary, splits=_side_by_side([name], [summary]), settings=list(_flat(config_of(store), "")),
-        gains=_gains(summary), curves=_curves(store), has_report=(store.path / "report.html").exists(), **_live(store),
+        summary=summary, splits=side_by_side([name], [summary]), settings=list(_flat(config_of(store), "")),
+        gains=_gains(summary), curves=curves(store), has_report=(store.path / "report.html").exists(), **_live(store),
     )  # fmt: skip
 
 
@@ -282,7 +282,7 @@ def _gains(summary: Row) -> list[dict[str, Any]]:
     return found
 
 
-def _curves(store: Store) -> list[tuple[str, Any]]:
+def curves(store: Store) -> list[tuple[str, Any]]:
     """Training loss of each adapter."""
     found = []
     for path in sorted(store.path.glob("adapters/*/training_log.jsonl")):

@@ -96,19 +96,21 @@ class Lines(Generic[T]):
 
     def row(self, number: int) -> Row:
         """The whole row from disk. Raises NotThere if the file has become another one."""
-        try:
-            start, length = self.places[number]
-            with self.path.open("rb") as file:
-                file.seek(start)
-                line = file.read(length)
-            row = json.loads(line)
-        except (ValueError, IndexError) as error:
-            raise NotThere(f"{self.path.name} has been changed meanwhile; load the page again") from error
-        return row if isinstance(row, dict) else {}
+        return next(self.rows(number, number + 1), {})
 
     def rows(self, start: int = 0, stop: int | None = None) -> Iterator[Row]:
-        """Whole rows of a range."""
-        return (self.row(number) for number in range(start, min(stop or len(self.entries), len(self.entries))))
+        """Whole rows of a range. Raises NotThere as `row` does."""
+        with self.path.open("rb") as file:
+            for place, length in self.places[start:stop]:
+                file.seek(place)
+                yield self._parsed(file.read(length))
+
+    def _parsed(self, line: bytes) -> Row:
+        try:
+            row = json.loads(line)
+        except ValueError as error:
+            raise NotThere(f"{self.path.name} has been changed meanwhile; load the page again") from error
+        return row if isinstance(row, dict) else {}
 
 
 class Store:

@@ -224,13 +224,20 @@ class Made:
             EvaluationRow(
                 id=f"{suite}/{arm}/{p.id}", suite=suite, arm=arm, model="embedded", split=split, problem_id=p.id,
                 family=p.family, sample=0, seed=0, outcome="pass" if n <= arms.index(arm) // 2 else "fail", kind="x",
-                expected=None, predicted=None, truncated=False, tier=None, completion_tokens=5,
+                expected="YES" if n % 2 else "NO", predicted="YES", truncated=False, tier=None, completion_tokens=5,
                 strategy_hash=self.current.hash if suite == "strategy" else None,
             )
             for arm in arms
             for n, p in enumerate(problems)
         ]  # fmt: skip
         self.run.append("evaluation/rows.jsonl", rows)
+        for row in rows:
+            if suite == "student":
+                problem, stage = self._problem(row.problem_id), "baseline" if row.arm == "base" else "evaluation"
+                self._attempt(f"{stage}/{row.arm}/{problem.id}", problem, stage, row.arm, row.outcome == "pass")
+
+    def _problem(self, identity: str) -> Problem:
+        return next(problem for problem in self.problems() if problem.id == identity)
 
     async def _calls(self) -> None:
         ledger = Ledger(self.run.file("ledger.sqlite"))

@@ -12,7 +12,8 @@ from console.web.store import Library, NotThere
 from tests.console.web.made import Made, client
 
 PATHS = [
-    "", "/reflections", "/reflections/1", "/strategy", "/approval", "/data", "/attempts", "/calls", "/call?key=c1",
+    "", "/reflections", "/reflections/1", "/strategy", "/approval", "/data", "/student", "/attempts", "/calls",
+    "/call?key=c1",
     "/attempt?id=lrl/learning/oracle/p-train-0/0/r1", "/search?q=answer", "/report",
 ]  # fmt: skip
 

@@ -16,7 +16,8 @@ EVIL = (
     '<a href="/runs/evil/forged">x</a>'
 )
 PATHS = [
-    "", "/reflections", "/reflections/1", "/strategy", "/approval", "/data", "/attempts", "/calls", "/call?key=c1",
+    "", "/reflections", "/reflections/1", "/strategy", "/approval", "/data", "/student", "/attempts", "/calls",
+    "/call?key=c1",
     "/attempt?id=lrl/learning/oracle/p-train-0/0/r1", "/attempts?problem=p-train-0", "/search?q=script",
 ]  # fmt: skip
 
@@ -39,7 +40,7 @@ def test_hostile_text_is_shown_as_text(evil: TestClient, run: str, path: str) ->
     assert not re.search(r"<(?:img|svg onload|a href=\"/runs/evil/forged)", page)
     assert not re.search("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b\u202e\u2066\ud800]", page)
     assert not re.search(r"<[^>]+(?:src|href|action)=\"(?:https?:|javascript:|//)", page)
-    if path not in ("", "/attempts", "/calls", "/search?q=script") and (run, path) != ("evil", "/data"):
+    if path not in ("", "/attempts", "/calls", "/student", "/search?q=script") and (run, path) != ("evil", "/data"):
         assert "{{7*7}}" in page  # no template of the text's own
         assert "&lt;script&gt;" in page and "\\x1b[31m" in page and "\\u202e" in page
 

@@ -27,7 +27,8 @@ def words(page: str) -> str:
 @pytest.mark.parametrize("run", ["done", "asks"])
 @pytest.mark.parametrize(
     "path",
-    ["", "/reflections", "/reflections/1", "/strategy", "/approval", "/data", "/attempts", "/calls", "/search?q=edge"],
+    ["", "/reflections", "/reflections/1", "/strategy", "/approval", "/data", "/student", "/attempts", "/calls",
+     "/search?q=edge"],
 )  # fmt: skip
 def test_every_page_answers_and_every_link_on_it_leads_somewhere(browser: TestClient, run: str, path: str) -> None:
     page = browser.get(f"/runs/{run}{path}")
@@ -176,6 +177,18 @@ def test_attempts_and_calls_are_filtered(browser: TestClient) -> None:
     assert "1–2 of 2" in words(browser.get("/runs/done/attempts?problem=p-train-1").text)
     assert "1–3 of 3" in words(browser.get("/runs/done/calls?status=ok").text)
     assert "No call fits" in words(browser.get("/runs/done/calls?stage=x").text)
+
+
+def test_the_student_is_shown_before_and_after(browser: TestClient) -> None:
+    page = browser.get("/runs/done/student")
+    said = words(page.text)
+    assert "By difficulty" in said and "By family" in said and "Expected against read" in said
+    assert "1–6 of 6" in said or "p-test-0" in said
+    only = words(browser.get("/runs/done/student?changed=1").text)
+    assert "p-test-1" in only and "p-test-3" not in only
+    answers = words(browser.get("/runs/done/student?problem=p-test-1").text)
+    assert "base ✗ fail" in answers and "lora_strategy ✓ pass" in answers and answers.count("return 42") == 3
+    assert browser.get("/runs/done/student?problem=none").status_code == 404
 
 
 def test_long_lists_have_pages(tmp_path: Path) -> None:
