@@ -109,7 +109,7 @@ def _ablation(facts: Facts, version: str) -> dict[str, dict[str, Any]]:
     for entry in listed if isinstance(listed, list) else []:
         lift = entry.get("pooled") or next(iter((entry.get("lifts") or {}).values()), None)
         if isinstance(lift, dict):
-            found[word(entry, "id")] = {name: lift.get(name) for name in ("difference", "ci95", "n")}
+            found[word(entry, "id")] = {"difference": lift.get("lift"), "ci95": lift.get("ci95"), "n": lift.get("n")}
     return found
 
 
