@@ -30,10 +30,10 @@ def _n(value: float) -> str:
     return f"{value:.1f}".rstrip("0").rstrip(".")
 
 
-def _svg(width: float, height: float, title: str, parts: Sequence[str], style: str) -> Markup:
-    head = Markup('<svg class="{}" viewBox="0 0 {} {}" role="img" aria-label="{}"><title>{}</title>')
+def _svg(width: float, height: float, title: str, parts: Sequence[str], style: str, role: str = "img") -> Markup:
+    head = Markup('<svg class="{}" viewBox="0 0 {} {}" role="{}" aria-label="{}"><title>{}</title>')
     shown = plain(title, 400)
-    return head.format(style, _n(width), _n(height), shown, shown) + Markup("").join(parts) + Markup("</svg>")
+    return head.format(style, _n(width), _n(height), role, shown, shown) + Markup("").join(parts) + Markup("</svg>")
 
 
 def flow(progress: Progress, columns: int = 5) -> Markup:
@@ -181,7 +181,7 @@ def tree(nodes: Sequence[Mapping[str, Any]], title: str) -> Markup:
         parts.append(dot.format(node["status"], "chosen" if node["chosen"] else "", x, y))
         label = _text(x + 14, y + 4, node["label"], "label chosen" if node["chosen"] else "label")
         parts.append(Markup('<a href="{}">{}</a>').format(node["href"], label))
-    return _svg(380, 34 * len(nodes) + 4, title, parts, "tree")
+    return _svg(380, 34 * len(nodes) + 4, title, parts, "tree", role="group")  # an image may hold no links
 
 
 __all__ = ["curve", "escape", "flow", "intervals", "tree"]
