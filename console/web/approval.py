@@ -17,10 +17,11 @@ from console.asking import reviewer_name
 from console.web.evidence import detectable, gain_plot, leaks_of, matrix_plot, split_leaks, suites_of
 from console.web.facts import Facts, bullets_of, word
 from console.web.flow import is_worked_on
+from console.web.overview import config_of
 from console.web.reflections import gate_of
 from console.web.render import run_link
 from console.web.server import console_of, page
-from console.web.store import Row, Store
+from console.web.store import Library, NotThere, Row, Store
 from console.web.words import bullet_changes, shown
 from graphs.inbox import (
     MOST_TEXT,
@@ -38,6 +39,7 @@ from records.rundir import RunError
 
 router = APIRouter()
 MOST_LEAKS = 20
+MOST_RUNS = 100  # in which a strategy that was approved is looked for
 
 
 @router.get("/runs/{name}/approval")
@@ -96,25 +98,52 @@ def _approval(
         "standing": submitted_decision(store.path), "inbox": decisions(store.path)[-20:],
         "worked_on": is_worked_on(store.path),
     }  # fmt: skip
-    evidence = _evidence(store, facts, pending) if pending else {"pending": None}
+    bases = _bases(console_of(request).library, facts, pending) if pending else []
+    evidence = _evidence(store, facts, pending, bases) if pending else {"pending": None}
     status = 409 if refused else 200
     return page(request, "approval.html", status, run=store, section="approval", **shared, **evidence)
 
 
-def _evidence(store: Store, facts: Facts, pending: PendingDecision) -> dict[str, Any]:
+def _bases(library: Library, facts: Facts, pending: PendingDecision) -> list[dict[str, Any]]:
+    """What the strategy is compared with: the one approved last in a run of this domain, and the first draft."""
+    versions, draft = facts.versions(), word(pending.payload, "draft_hash")
+    found = [last_approved(library, facts.store)]
+    if draft in versions:
+        found.append({"name": "the first draft", "hash": draft, "bullets": bullets_of(versions[draft])})
+    return [base for base in found if base]
+
+
+def last_approved(library: Library, store: Store) -> dict[str, Any] | None:
+    """The strategy that was approved last in any run of the same domain; None if there is none."""
+    approved = []
+    for name in library.names()[:MOST_RUNS]:
+        try:
+            other = library.peek(name)
+            same = config_of(other).get("domain") == config_of(store).get("domain")
+            decided = Facts(other).decisions if same else []
+        except (RunError, OSError, NotThere):  # another run's trouble is not this one's
+            continue
+        approved += [
+            (word(row, "time"), name, word(row, "approved_hash")) for row in decided if row.get("approved_hash")
+        ]
+    for _, name, key in sorted(approved, reverse=True):
+        version = Facts(library.peek(name)).versions().get(key)
+        if version:
+            where = "in this run" if name == store.id else f"in the run {name}"
+            return {"name": f"the strategy approved last, {where}", "hash": key, "bullets": bullets_of(version)}
+    return None
+
+
+def _evidence(store: Store, facts: Facts, pending: PendingDecision, bases: list[dict[str, Any]]) -> dict[str, Any]:
     """Everything that the decision rests on."""
     versions, suites = facts.versions(), suites_of(store, pending.strategy_hash)
     strategy = load_strategy(store.run, pending.strategy_hash)
-    approved = next((h for row in reversed(facts.decisions) if (h := word(row, "approved_hash"))), "")
-    base = approved or word(pending.payload, "draft_hash")
-    old = bullets_of(versions[base]) if base in versions else []
+    bullets = bullets_of(versions[pending.strategy_hash])
     return {
         "pending": pending,
         "notice": word(pending.payload, "notice"),
         "text": escape(shown(strategy.text, MOST_TEXT)),
-        "changes": bullet_changes(old, bullets_of(versions[pending.strategy_hash])),
-        "base": base,
-        "base_name": "the strategy approved last" if approved else "the first draft",
+        "diffs": [{**base, "changes": bullet_changes(base["bullets"], bullets)} for base in bases],
         "suites": suites,
         "matrix": matrix_plot(suites),
         "gains": gain_plot(suites),

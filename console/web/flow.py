@@ -63,7 +63,7 @@ def progress(store: Store, waits: bool) -> Progress:
     facts, complete = Facts(store), store.run.complete
     counts = _counts(facts, _config(store))
     seconds = _seconds(store)
-    position = len(ORDER) if complete else _position(store, counts, waits)
+    position = len(ORDER) if complete else _position(facts, counts, waits)
     working = not complete and is_worked_on(store.path)
     stopped = (store.path / STOPPED).exists()
     stages = []
@@ -107,24 +107,31 @@ def _word(complete: bool, waits: bool, working: bool, stopped: bool) -> str:
     return "working" if working else "stopped by its budget" if stopped else "stands still"
 
 
-def _position(store: Store, counts: dict[str, tuple[int, int | None, str]], waits: bool) -> int:
+def _position(facts: Facts, counts: dict[str, tuple[int, int | None, str]], waits: bool) -> int:
     """Index in ORDER of the first stage that is not over."""
     keys = [key for key, _, _ in ORDER]
-    if waits:
-        return keys.index("approval")
     begun = [key for key in keys if counts[key][0]]
     last = begun[-1] if begun else "splits"
+    return keys.index("approval") if waits else keys.index(_now(facts, counts, last))
+
+
+def _now(facts: Facts, counts: dict[str, tuple[int, int | None, str]], last: str) -> str:
+    """The stage at work, if `last` is the last one that left something."""
+    keys = [key for key, _, _ in ORDER]
     done, total, _ = counts[last]
-    after = keys.index(last) + 1
-    if last == "lrl" and total is not None and done >= total:
-        return keys.index("validation")
-    if last == "gate":
-        rounds = counts["lrl"]
-        return keys.index("validation") if rounds[1] is not None and rounds[0] >= rounds[1] else keys.index("lrl")
     over = total is not None and done >= total
+    if last in ("splits", "baseline") and any(attempt.stage == "lrl" for attempt in facts.attempts.entries):
+        last = "lrl"  # a baseline may lack attempts: failed calls leave none
+    if last in ("lrl", "gate") and any(row.get("open") for row in facts.reflections):
+        return "gate"
+    if last in ("lrl", "gate"):
+        rounds = counts["lrl"]
+        return "validation" if rounds[1] is not None and rounds[0] >= rounds[1] else "lrl"
+    if last == "approval" and facts.decisions[-1].get("action") == "edit":
+        return "validation"  # what was edited is measured again
     if last in ("splits", "approval", "curation"):
         over = bool(done)
-    return min(after if over else after - 1, len(keys) - 1)
+    return keys[min(keys.index(last) + over, len(keys) - 1)]
 
 
 def _counts(facts: Facts, config: Row) -> dict[str, tuple[int, int | None, str]]:

@@ -42,6 +42,20 @@ def test_the_page_shows_what_the_decision_rests_on(browser: TestClient) -> None:
         assert found in page, found
 
 
+def test_the_strategy_approved_last_is_looked_for_in_other_runs_of_the_domain(tmp_path: Path) -> None:
+    Made(tmp_path, "asks").waiting()
+    other = Made(tmp_path, "other").complete()
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "run.json").write_text("{")
+    browser = client(tmp_path)
+    page = browser.get("/runs/asks/approval").text
+    assert "against the strategy approved last, in the run other" in page and "nothing has changed" in page
+    about = other.read_json("run.json")
+    about["config"]["domain"] = "scheduling"
+    other.write_json("run.json", about)
+    assert "approved last" not in browser.get("/runs/asks/approval").text
+
+
 @pytest.mark.parametrize("action", ["approve", "reject"])
 def test_a_decision_is_one_row(browser: TestClient, run: RunDirectory, action: str) -> None:
     answer = browser.post("/runs/asks/approval", data=fields(browser, run, action=action, reason="because"))

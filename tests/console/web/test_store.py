@@ -62,6 +62,31 @@ def test_stages_follow_the_run(tmp_path: Path) -> None:
     assert {s.key: (s.done, s.total) for s in now.stages}["lrl"] == (1, 1)
 
 
+def stage_of(run: RunDirectory) -> str:
+    return progress(Store(run.path), waits=False).stage
+
+
+def test_the_stage_at_work_is_found_from_what_there_is(tmp_path: Path) -> None:
+    run = Made(tmp_path, "grows").waiting()
+    assert stage_of(run) == "Approval"
+    decided = {"id": "decision-1", "action": "edit", "strategy_hash": "x", "time": ""}
+    write(run.path / "decisions.jsonl", decided)
+    assert stage_of(run) == "Zero-shot validation"
+    write(run.path / "decisions.jsonl", {**decided, "id": "decision-2", "action": "approve"})
+    assert stage_of(run) == "Curation"
+    for name in ("decisions.jsonl", "evaluation/rows.jsonl"):
+        (run.path / name).unlink()
+    assert stage_of(run) == "Zero-shot validation"
+    (run.path / "reflections.jsonl").rename(run.path / "proposals.jsonl")
+    assert stage_of(run) == "Gate"
+    (run.path / "proposals.jsonl").unlink()
+    assert stage_of(run) == "Solve, reflect, edit"
+    (run.path / "attempts.jsonl").unlink()
+    assert stage_of(run) == "Baselines"
+    (run.path / "problems.jsonl").unlink()
+    assert stage_of(run) == "Problems"
+
+
 def test_who_works_on_a_run_is_seen_without_taking_its_lock(tmp_path: Path) -> None:
     run = RunDirectory(tmp_path / "busy")
     run.write_json("run.json", {})
