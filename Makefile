@@ -51,6 +51,11 @@ test-exports: dev
 test-vllm: dev
 	$(BIN)/python -m pytest -m vllm
 
+# Needs the Debian packages chromium and chromium-driver; npm brings axe-core.
+test-browser: dev
+	@$(PIP) -e '.[browser]'
+	$(BIN)/python -m pytest -m browser
+
 # Lean 4 as WebAssembly, for machines without a Lean of their own: slow, and no Mathlib.
 LEAN_WASM ?= $(HOME)/.cache/linguistic-transfer/lean-wasm
 LEAN_WASM_SHA256 := 3657f4dce75f011e34594bd9d02ad16fba68b38d57219ddc6ec0d12d90ba5921

@@ -1,4 +1,4 @@
-"""The commands: run a transfer, resume, list, show, approve, cost, export.
+"""The commands: run a transfer, resume, list, show, approve, cost, export, ui.
 
 Exit codes: 0 for a run that ended or waits for a decision, 1 for an error that a resume may mend,
 2 for bad input, 3 for a run that its budget has stopped, 130 for an interrupt.
@@ -471,8 +471,42 @@ def export(
             console.print(f"Look at it with: mlflow ui --backend-store-uri {safe(store)}", soft_wrap=True)
 
 
+@app.command()
+def ui(
+    port: Annotated[int, typer.Option(help="Port on 127.0.0.1; 0 takes a free one.", min=0, max=65535)] = 0,
+    runs: RunsOption = RUNS,
+) -> None:
+    """Read runs and approve strategies in a browser."""
+    start_ui(runs, port)
+
+
+def start_ui(runs: Path, port: int) -> None:
+    """Serve the pages until interrupted; the address with its token is printed."""
+    from console.web.server import serve
+
+    def tell(address: str) -> None:
+        say(f"The console is at {address}")
+        say("The address carries the token that lets you in; it holds until you stop the program with Ctrl-C.")
+
+    try:
+        serve(runs, port, tell)
+    except OSError as error:
+        _fail(f"port {port} on 127.0.0.1 cannot be used: {error.strerror}; take another with --port", BAD_INPUT, None)
+
+
+def say(line: str) -> None:
+    """One line, unbroken."""
+    console.print(safe(line), soft_wrap=True)
+    sys.stdout.flush()
+
+
 def _say_written(count: int, what: str, file: Path) -> None:
     console.print(f"{count:,} {what} in {safe(str(file))}", soft_wrap=True)
+
+
+def last_run(name: str, runs: Path) -> str:
+    """The name itself; for `last` that of the newest run."""
+    return _last(name, runs)
 
 
 def _last(name: str, runs: Path) -> str:
