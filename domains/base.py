@@ -32,6 +32,16 @@ class Verifier(Protocol):
         ...
 
 
+class NoVerifier:
+    """For a domain in which no program can judge: a run needs a judge of measured agreement in its place."""
+
+    tier: str | None = None
+
+    async def judge(self, problem: Problem, reply: str) -> Judgement:
+        """Nothing can be said."""
+        return Judgement(outcome="ungraded", kind="no_verifier", evidence="the domain has no verifier")
+
+
 class Domain(Protocol):
     """A capability that can be learned."""
 

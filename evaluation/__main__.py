@@ -10,6 +10,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from evaluation.composition import RESULT, findings, is_composition, summarise_composition, write_composition
 from evaluation.report import write_report
 from evaluation.summary import SUMMARY, differences, summarise
 from evaluation.wording import finding
@@ -34,6 +35,9 @@ def main(line: Sequence[str] | None = None) -> int:
 
 def recompute(run: RunDirectory) -> int:
     """Write summary, report and figures; print the finding."""
+    if is_composition(run):
+        print("\n".join(findings(write_composition(run))))
+        return 0
     summary = write_report(run)
     print(f"{summary['verdict']}: {finding(summary)}")
     print(f"{run.path / SUMMARY}\n{run.path / 'report.md'}\n{run.path / 'report.html'}")
@@ -42,13 +46,14 @@ def recompute(run: RunDirectory) -> int:
 
 def check(run: RunDirectory) -> int:
     """Compare the stored summary with the rows."""
-    found = differences(run.read_json(SUMMARY), summarise(run))
+    name, compute = (RESULT, summarise_composition) if is_composition(run) else (SUMMARY, summarise)
+    found = differences(run.read_json(name), compute(run))
     for line in found[:SHOWN]:
         print(line, file=sys.stderr)
     if len(found) > SHOWN:
         print(f"… and {len(found) - SHOWN} more", file=sys.stderr)
     if not found:
-        print(f"{run.path / SUMMARY} is what the rows give")
+        print(f"{run.path / name} is what the rows give")
     return 1 if found else 0
 
 

@@ -23,7 +23,11 @@ from evaluation.leakage import near_duplicates, normalise
 from records.nouns import Attempt, Judgement, Message, Problem, TrainingRow, Verdict, content_hash
 from records.rundir import RunDirectory, write_atomically
 
+FROZEN = "dataset/frozen.json"  # written once training begins: what people left out before
 ARMS = ("lora_plain", "lora_strategy", "lora_distilled")
+
+EXCLUDED = "## Left out by a person"
+_MARKUP = {ord(c): f"&#{ord(c)};" for c in "|<>[]`*_!&#"}
 
 
 class CurationError(Exception):
@@ -134,6 +138,36 @@ def write_curation(run: RunDirectory, curation: Curation, card: str, number: int
 def write_card(run: RunDirectory, text: str) -> None:
     """Write RUN/dataset/README.md."""
     write_atomically(run.file("dataset", "README.md"), text)
+
+
+def drop_problems(run: RunDirectory, excluded: Mapping[str, Mapping[str, object]]) -> None:
+    """Take the rows of some problems out of every arm before training; {problem id: row_id, reason, who, …}.
+
+    The rows are kept in RUN/dataset/excluded/, the card names them, and RUN/dataset/frozen.json, written
+    last, says that this is done; after a crash the same call finishes it.
+    """
+    for file in sorted((run.path / "dataset").glob("*.jsonl")):
+        rows = run.read(f"dataset/{file.name}", TrainingRow)
+        dropped = [row for row in rows if row.problem_id in excluded]
+        if dropped:
+            write_dataset(run, f"excluded/{file.stem}", dropped)
+            write_dataset(run, file.stem, [row for row in rows if row.problem_id not in excluded])
+    card = run.path / "dataset" / "README.md"
+    if excluded and card.exists() and EXCLUDED not in (text := card.read_text("utf-8")):
+        write_card(run, text + _excluded_part(excluded))
+    run.write_json(FROZEN, {"excluded": list(excluded.values())})
+
+
+def _excluded_part(excluded: Mapping[str, Mapping[str, object]]) -> str:
+    """The card's table of what people left out, one line each, without mark-up of theirs."""
+    cells = (f"| {_cell(problem)} | {_cell(e['reason'])} | {_cell(e['who'])} |" for problem, e in excluded.items())
+    head = f"\n{EXCLUDED}\n\nIn every arm, before training; the counts above are those before it."
+    return "\n".join([head, "", "| problem | reason | who |", "|---|---|---|", *cells, ""])
+
+
+def _cell(text: object) -> str:
+    shown = "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in " ".join(str(text).split()))
+    return shown.translate(_MARKUP)
 
 
 def dataset_card(curation: Curation, *, run_id: str, domain: str, teacher: str, strategy_text: str | None) -> str:

@@ -20,9 +20,10 @@ from markupsafe import Markup
 from evaluation import wording
 from evaluation.evidence_figures import draw_evidence
 from evaluation.figures import Plot, draw_all
-from evaluation.layout import Table
+from evaluation.layout import Section, Table
 from evaluation.sections import sections
 from evaluation.summary import Json, write_summary
+from evaluation.transfer_sections import with_transfers
 from records.rundir import RunDirectory, write_atomically
 
 _MARKDOWN = re.compile(r"([\\`*\[\]|])")
@@ -54,6 +55,12 @@ def render_html(run: RunDirectory, summary: Json, plots: Sequence[Plot]) -> str:
     return _environment(autoescape=True).get_template("report.html.j2").render(**_context(run, summary, plots))
 
 
+def render_page(title: str, findings: Sequence[str], parts: Sequence[Section]) -> str:
+    """Sections as a Markdown page of their own, under a few sentences."""
+    text = _environment(autoescape=False).get_template("page.md.j2")
+    return re.sub(r"\n{3,}", "\n\n", text.render(title=title, findings=findings, sections=parts)).strip() + "\n"
+
+
 def visible(text: object) -> str:
     """Text with control, format and surrogate characters written out, so that nothing can hide."""
     return "".join(c if c in "\n\t" or unicodedata.category(c)[0] != "C" else f"\\u{ord(c):04x}" for c in str(text))
@@ -78,7 +85,7 @@ def _context(run: RunDirectory, summary: Json, plots: Sequence[Plot]) -> dict[st
         "finding": wording.finding(summary),
         "teacher": wording.teacher_line(summary["models"]) + wording.teachers_apart(summary),
         "tiles": tiles(summary),
-        "sections": sections(summary, _extras(run)),
+        "sections": with_transfers(sections(summary, _extras(run)), summary),
         "plots": {plot.name: plot for plot in plots},
     }
 

@@ -213,14 +213,14 @@ def strategy_section(summary: Json) -> Section | None:
     )
 
 
-def transfer_matrix(suites: Json) -> Table:
+def transfer_matrix(suites: Json, caption: str = "Transfer matrix: problems solved, zero-shot") -> Table:
     """Accuracy per validator model and strategy arm, with the verdict word."""
     arms = list(dict.fromkeys(arm for suite in suites.values() for arm in suite["arms"]))
     rows = [
         [model, suite["verdict"], *(percent(suite["arms"].get(arm, {}).get("accuracy")) for arm in arms)]
         for model, suite in suites.items()
     ]
-    return Table("Transfer matrix: problems solved, zero-shot", ["validator", "verdict", *arms], rows, 2)
+    return Table(caption, ["validator", "verdict", *arms], rows, 2)
 
 
 def _bullets_table(bullets: Sequence[Json]) -> Table:
@@ -331,6 +331,11 @@ def problems_section(summary: Json) -> Section:
         tables.append(_overlaps_table(overlaps))
     if summary["dataset"]["rows"]:
         tables.append(_dataset_table(summary["dataset"]))
+    if excluded := summary["dataset"].get("excluded"):
+        rows = [[row[name] for name in ("problem_id", "reason", "who")] for row in excluded]
+        tables.append(
+            Table("Left out by a person before training, in every arm", ["problem", "reason", "who"], rows, 3)
+        )
     errors = summary["leaks"]["errors"]
     line = f"{len(errors)} problems stand in two splits." if errors else "No problem stands in two splits."
     note = (
@@ -358,7 +363,10 @@ def _overlaps_table(overlaps: Sequence[Json]) -> Table:
 
 
 def _dataset_table(dataset: Json) -> Table:
-    rows = [[f"kept for {arm}", str(count)] for arm, count in dataset["rows"].items()]
+    rows = [
+        [f"trained on in {arm}" if dataset.get("excluded") else f"kept for {arm}", str(count)]
+        for arm, count in dataset["rows"].items()
+    ]
     curation = dataset["curation"] or {}
     rows += [[words, str(curation[name])] for name, words in _LEFT_OUT.items() if name in curation]
     return Table("Training examples: verified, the same problems for each arm", ["", "problems"], rows)

@@ -17,8 +17,10 @@ from pydantic import ValidationError
 from evaluation import tables, verdicts
 from evaluation.ablation import ablation
 from evaluation.crossmodel import selection, transfer_matrix
+from evaluation.dataset import FROZEN
 from evaluation.leakage import StrategyCheck, check_splits
 from evaluation.student_rounds import last_round, student_rounds
+from evaluation.transfers import ABOUT, TRANSFERS, transfer_figures
 from records.nouns import Decision, EvaluationRow, Problem, Reflection, Strategy
 from records.rundir import RunDirectory, RunError
 
@@ -69,6 +71,7 @@ def summarise(run: RunDirectory) -> Json:
             "training": training_section(run),
             "usage": usage_section(run),
             "rows": len(rows),
+            **transfer_section(run),
             "stopped": run.read_json(STOPPED)["reason"] if (run.path / STOPPED).exists() else None,
         }
     )
@@ -197,6 +200,19 @@ def source_model(about: Mapping[str, Any]) -> str | None:
     return str(learner) if learner else None
 
 
+def transfer_section(run: RunDirectory) -> Json:
+    """The tests of the strategy on other domains, where there were any."""
+    folders = [RunDirectory(path.parent) for path in _files(run, TRANSFERS, f"*/{ABOUT}")]
+    found = {folder.id: _transfer(folder, folder.read_json(ABOUT)) for folder in folders}
+    return {"transfers": found} if found else {}
+
+
+def _transfer(folder: RunDirectory, about: Json) -> Json:
+    """One other domain, about the strategy that was tested there last."""
+    rows = [row for row in read(folder, "rows.jsonl", EvaluationRow) if row.strategy_hash == about["hash"]]
+    return transfer_figures(about, strategy_suites(rows), read(folder, "problems.jsonl", Problem))
+
+
 def gate_entry(reflection: Reflection) -> Json:
     """One line of the gate's history."""
     return {
@@ -237,7 +253,9 @@ def dataset_section(run: RunDirectory) -> Json:
     """Rows per arm and what curation left out."""
     arms = {path.stem: sum(1 for _ in run.rows(f"dataset/{path.name}")) for path in _files(run, "dataset", "*.jsonl")}
     counts = run.read_json("dataset/curation.json") if (run.path / "dataset" / "curation.json").exists() else None
-    return {"rows": arms, "curation": counts}
+    section: Json = {"rows": arms, "curation": counts}
+    excluded = run.read_json(FROZEN)["excluded"] if (run.path / FROZEN).exists() else []
+    return {**section, "excluded": without_clock(excluded)} if excluded else section
 
 
 def training_section(run: RunDirectory) -> Json:

@@ -169,6 +169,7 @@ def limits(summary: Json) -> list[str]:
     found = []
     if (summary["models"].get("teacher") or {}).get("is_language_model") is False:
         found.append(teacher_line(summary["models"]))
+    found += _judge_limits(summary["models"].get("judge"))
     found += _seed_limits(summary)
     found += _validator_limits(summary)
     found += _count_limits(summary)
@@ -184,6 +185,18 @@ def limits(summary: Json) -> list[str]:
     if "ood" not in summary["splits"]:
         found.append("No out-of-distribution problems were evaluated.")
     return found
+
+
+def _judge_limits(judge: Json | None) -> list[str]:
+    """That a model judged, and how far it can be believed."""
+    if judge is None:
+        return []
+    kappa, low = judge["kappa"], judge["kappa_ci95"][0]
+    return [
+        f"No program judged the replies but a model ({judge['judge']}). On {judge['n']} replies of the domain "
+        f"{judge['domain']} its verdicts agreed with a verifier's with Cohen's kappa {kappa:.2f} (at least {low:.2f}); "
+        "in this domain its agreement with the truth is not known."
+    ]
 
 
 def _seed_limits(summary: Json) -> list[str]:

@@ -6,7 +6,6 @@ start; everything with an effect happens in `carry_out`.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any, Literal
 
 from langgraph.runtime import Runtime
@@ -16,6 +15,7 @@ from pydantic import ValidationError
 from agents.playbook import check_size, parse_strategy
 from evaluation.leakage import check_strategy
 from graphs.context import RunContext
+from graphs.inbox import now
 from graphs.state import TransferState
 from graphs.strategies import load_strategy, save_strategy
 from models.tokens import count_tokens
@@ -30,6 +30,7 @@ class Answer(Record):
     who: str
     reason: str = ""
     text: str | None = None  # the whole edited strategy, for "edit"
+    time: str = ""  # when it was decided; "": now
 
 
 def review(state: TransferState) -> dict[str, Any]:
@@ -115,7 +116,7 @@ def _record(context: RunContext, answer: Answer, approved: str | None, reviews: 
         approved_hash=approved,
         who=answer.who,
         reason=answer.reason,
-        time=before.time if before else datetime.now(UTC).isoformat(timespec="seconds"),
+        time=before.time if before else answer.time or now(),
         text=answer.text,
     )
     context.run.append("decisions.jsonl", [decision])
@@ -126,8 +127,8 @@ def route_review(state: TransferState, runtime: Runtime[RunContext]) -> Literal[
     return "review" if runtime.context.config.approve == "ask" else "decide_by_rule"
 
 
-def route_decision(state: TransferState) -> Literal["prepare_validation", "review", "curate"]:
+def route_decision(state: TransferState) -> Literal["prepare_validation", "review", "other_domains"]:
     """After an edit: measure it. After a misunderstanding: ask again. Otherwise: go on."""
     if state["decision"] is not None:
-        return "curate"
+        return "other_domains"
     return "prepare_validation" if state["notice"].startswith("edited") else "review"

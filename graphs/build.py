@@ -20,6 +20,7 @@ from graphs.learning import learning_builder
 from graphs.preparation import prepare_splits, student_baseline, teacher_baseline
 from graphs.state import TransferState
 from graphs.teaching import curate, evaluate_arm, report, route_evaluation, route_training, train_arm
+from graphs.transfers import other_domains
 from graphs.validation import send_validators, validate
 
 
@@ -38,7 +39,7 @@ def transfer_builder() -> StateGraph[TransferState, RunContext, TransferState, T
     builder = StateGraph(TransferState, context_schema=RunContext)
     nodes: list[Any] = [
         *(prepare_splits, student_baseline, teacher_baseline, prepare_validation, validate, collect_verdicts),
-        *(review, decide_by_rule, carry_out, curate, train_arm, evaluate_arm, report),
+        *(review, decide_by_rule, carry_out, other_domains, curate, train_arm, evaluate_arm, report),
         *(survey, select, measure_source, ablate, student_feedback, next_round),
     ]
     for node in nodes:
@@ -62,6 +63,7 @@ def transfer_builder() -> StateGraph[TransferState, RunContext, TransferState, T
     builder.add_edge("review", "carry_out")
     builder.add_edge("decide_by_rule", "carry_out")
     builder.add_conditional_edges("carry_out", route_decision)
+    builder.add_edge("other_domains", "curate")
     builder.add_conditional_edges("curate", route_training)
     builder.add_conditional_edges("train_arm", route_training)
     builder.add_conditional_edges("evaluate_arm", route_evaluation)

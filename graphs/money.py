@@ -15,7 +15,12 @@ from records.rundir import RunError
 
 def paid_models(config: RunConfig) -> list[tuple[str, ModelSpec]]:
     """(role, model) of each model that is not free: all but the oracle and models in this process."""
-    return [(role, spec) for role, spec in _models(config) if not spec.local and spec.provider != "oracle"]
+    return [(role, spec) for role, spec in called_models(config) if not spec.local]
+
+
+def called_models(config: RunConfig) -> list[tuple[str, ModelSpec]]:
+    """(role, model) of each model that is called: all but the oracle."""
+    return [(role, spec) for role, spec in _models(config) if spec.provider != "oracle"]
 
 
 def _models(config: RunConfig) -> Iterator[tuple[str, ModelSpec]]:
@@ -24,6 +29,8 @@ def _models(config: RunConfig) -> Iterator[tuple[str, ModelSpec]]:
     yield "student", parse_spec(config.student)
     for validator in dict.fromkeys(config.validators):
         yield "validator", parse_spec(validator)
+    if config.judge is not None:
+        yield "judge", parse_spec(config.judge)
 
 
 def check_prices(config: RunConfig) -> None:

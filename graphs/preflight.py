@@ -2,7 +2,8 @@
 
 Guaranteed: the upper ends count every call that the configuration allows (all tries, all rounds, all
 repairs of a malformed reply) but not those of a strategy that a reviewer edits and has measured again.
-Not guaranteed: the lower ends, which take short replies and no repetition for granted; that problems fall
+Not guaranteed: the lower ends, which take short replies, no repetition, no two arms with the same text and
+no strategy that leaks for granted; that problems fall
 evenly to teachers who take turns; and token counts, which are made from characters, as every model has
 another tokenizer.
 """
@@ -13,12 +14,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from agents.arms import STRATEGY_ARMS
+from agents.llm_judge import VERDICT_TOKENS
 from agents.playbook import MAX_TOKENS as STRATEGY_TOKENS
 from agents.teacher import JOURNAL_CHARS, MATERIAL_CHARS, WRITING_TOKENS
 from domains import get_domain
 from evaluation.gate import gate_rule
-from graphs.money import paid_models
+from evaluation.power import STEADY, minimum_detectable_effect
+from evaluation.verdicts import ALPHA, REQUIRED
+from graphs.money import called_models, paid_models
 from graphs.teaching import MAX_SAMPLES
+from graphs.transfers import target_problems
 from models.batches import supports_batches
 from models.prices import Price, load_prices
 from models.spec import ModelSpec, parse_spec
@@ -29,8 +34,11 @@ from records.splits import ProblemSet
 TOKENS_PER_CHARACTER = (0.2, 0.4)  # English prose to code and markup
 SHORT_REPLY = 0.1  # of the reply budget
 TEMPLATE_CHARS = 4_000  # instructions of the teacher's own prompts
+JUDGE_CHARS = 2_500  # instructions and rubric of the judge
 
 SOLVED_BY_ALL = ("baseline", "lrl", "curation")  # stages whose problems several teachers share
+
+APPROVED = {"always": (1, 1), "never": (0, 0)}  # whether there are arms with a strategy; else nobody knows before
 
 Range = tuple[float, float]
 
@@ -60,13 +68,13 @@ class _Calls:
     context: Range = (0, 0)  # tokens of a strategy
 
 
-def preflight(config: RunConfig) -> list[Part]:
-    """The paid calls of a run by stage and model; empty if all its models are free.
+def preflight(config: RunConfig, free: bool = False) -> list[Part]:
+    """The paid calls of a run by stage and model; empty if all its models are free. With `free` theirs too.
 
     Raises DomainError for problems that cannot be loaded, PriceError for a bad price table.
     """
-    paid = paid_models(config)
-    if not paid:
+    asked = called_models(config) if free else paid_models(config)
+    if not asked:
         return []
     domain = get_domain(config.domain)
     loaded = domain.load(config.problems, config.problem_sizes, config.seed)
@@ -74,7 +82,7 @@ def preflight(config: RunConfig) -> list[Part]:
     reply = config.decoding.max_tokens or domain.reply_tokens
     prices = load_prices(config.prices)
     parts = []
-    for role, spec in paid:
+    for role, spec in asked:
         for entry in _calls_of(role, spec, config, problems, reply):
             price = prices.price_of(spec)
             waits = config.batches.use and entry.stage in config.batches.stages and supports_batches(spec)
@@ -82,11 +90,43 @@ def preflight(config: RunConfig) -> list[Part]:
     return parts
 
 
+def measuring(
+    config: RunConfig, sets: Sequence[tuple[str, Sequence[Problem], int]], stage: str, free: bool = False
+) -> list[Part]:
+    """The paid calls of the validators on sets of (domain, items, arms); with `free` the others too."""
+    asked = called_models(config) if free else paid_models(config)
+    prices, parts = load_prices(config.prices), list[Part]()
+    for spec in dict.fromkeys(spec for role, spec in asked if role == "validator"):
+        for name, items, arms in sets:
+            reply = config.decoding.max_tokens or get_domain(name).reply_tokens
+            entry = _solving(stage, "validator", items, (arms, arms), reply, (0, STRATEGY_TOKENS))
+            parts.append(_part(prices.price_of(spec), spec, entry))
+    return parts
+
+
+def validation_promise(config: RunConfig) -> str:
+    """What the validation on other models can show of a strategy, to be read before anything is spent.
+
+    The hardest of the comparisons that `supported` asks for: a two-sided test at 0.05 / 3 (Holm).
+    """
+    items, level = config.sizes.transfer, ALPHA / len(REQUIRED) / 2
+    gains = [minimum_detectable_effect(items, level, noise=noise) for noise in (STEADY, None)]
+    if gains[0] is None:
+        return f"validation: {items} items, too few to show any gain over the control arms (raise sizes.transfer)"
+    least, most = (f"{gain:.0%}" if gain is not None else "none" for gain in gains)
+    return (
+        f"validation: {items} items show with 80% probability a gain of {least} over each of {', '.join(REQUIRED)} if "
+        f"replies hardly vary, {most} if they vary as much as they can"
+    )
+
+
 def _calls_of(role: str, spec: ModelSpec, config: RunConfig, problems: ProblemSet, reply: int) -> Iterator[_Calls]:
     if role == "validator":
         yield from _validator(spec, config, problems, reply)
+    elif role == "judge":
+        yield from _judge(config, problems, reply)
     elif role == "student":
-        yield from _student(config, problems, reply)
+        yield from _student(spec, config, problems, reply)
     else:
         share = 1 / len(config.teachers) if config.teaching == "round_robin" else 1.0
         writes = str(spec) == str(parse_spec(config.teacher))
@@ -97,14 +137,27 @@ def _calls_of(role: str, spec: ModelSpec, config: RunConfig, problems: ProblemSe
                 yield entry
 
 
-def _student(config: RunConfig, problems: ProblemSet, reply: int) -> Iterator[_Calls]:
-    """A student behind an API is measured, not trained."""
+def _student(spec: ModelSpec, config: RunConfig, problems: ProblemSet, reply: int) -> Iterator[_Calls]:
+    """One behind an API is measured, not trained."""
     yield _solving("baseline", "student", _held_out(problems), (1, 1), reply)
     if parse_spec(config.teacher).provider == "oracle":  # then the gate asks the student
         yield _gate(config, problems, reply)
         yield from _source(parse_spec(config.student), config, problems, reply)
-    if "base+strategy" in config.student_arms:
-        yield _solving("evaluation", "student", _held_out(problems), (0, 1), reply, (0, STRATEGY_TOKENS))
+    low, high = APPROVED.get(config.approve, (0, 1))
+    seeds = config.training_seeds if spec.local else 0
+    times = {"base+strategy": (low, high), "lora_plain": (seeds, seeds)}
+    times |= dict.fromkeys(("lora_strategy", "lora_distilled"), (low * seeds, high * seeds))
+    found = [times[arm] for arm in config.student_arms if arm in times]
+    least, most = sum(few for few, _ in found), sum(many for _, many in found)
+    if most:
+        yield _solving(
+            "evaluation", "student", _held_out(problems), (least, most * config.rounds), reply, (0, STRATEGY_TOKENS)
+        )
+    if config.rounds > 1 and spec.local:
+        items = problems.open("validation", "feedback")
+        yield _solving("feedback", "student", items, (1, config.rounds), reply, (0, STRATEGY_TOKENS))
+        tried = (config.rounds - 1) * config.feedback.batch * config.feedback.attempts / max(1, len(items))
+        yield _solving("feedback", "student", items, (0, tried), reply, (0, STRATEGY_TOKENS))
 
 
 def _gate(config: RunConfig, problems: ProblemSet, reply: int) -> _Calls:
@@ -174,6 +227,22 @@ def _validator(spec: ModelSpec, config: RunConfig, problems: ProblemSet, reply: 
     if config.ablation.use:
         most = (config.ablation.bullets + 1) * config.rounds
         yield _solving("ablation", "validator", items, (0, most), reply, strategy)
+    for name in config.transfer_to:
+        targets = target_problems(config, name).open("validation", "validator")
+        limit = config.decoding.max_tokens or get_domain(name).reply_tokens
+        yield _solving("transfer", "validator", targets, (arms, arms * config.rounds), limit, strategy)
+
+
+def _judge(config: RunConfig, problems: ProblemSet, reply: int) -> Iterator[_Calls]:
+    """Two calls for each reply that is judged, whoever wrote it; the self-check's are not counted."""
+    solved = [*_teacher(config, problems, reply), *_student(parse_spec(config.student), config, problems, reply)]
+    for name in set(config.validators):
+        solved += _validator(parse_spec(name), config, problems, reply)
+    judged = [entry for entry in solved if entry.max_tokens != WRITING_TOKENS]
+    calls = 2 * sum(entry.calls[0] for entry in judged), 2 * sum(entry.calls[1] for entry in judged)
+    mean = sum(len(problem.prompt) for problem in _held_out(problems)) / max(1, len(_held_out(problems)))
+    chars = (mean + JUDGE_CHARS, mean + JUDGE_CHARS + 8.0 * reply)
+    yield _Calls(stage="judge", agent="judge", calls=calls, prompt_chars=chars, max_tokens=VERDICT_TOKENS)
 
 
 def _solving(

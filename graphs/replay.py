@@ -20,6 +20,7 @@ from graphs.approval import Answer
 from graphs.context import StageError
 from graphs.trainer_job import adapter_directory
 from records.config import RunConfig
+from records.exclusions import EXCLUSIONS
 from records.nouns import Decision
 from records.rundir import RunDirectory, RunError
 
@@ -44,6 +45,8 @@ def start_replay(source: RunDirectory, run: RunDirectory, fingerprint: str) -> R
     copy_finished(source, run)
     if (source.path / "decisions.jsonl").exists():
         shutil.copy2(source.path / "decisions.jsonl", run.path / DECIDED)
+    if (source.path / EXCLUSIONS).exists():
+        shutil.copy2(source.path / EXCLUSIONS, run.path / EXCLUSIONS)
     created = datetime.now(UTC).isoformat(timespec="seconds")
     about = {"config": config.model_dump(mode="json"), "replay_of": source.id, "created": created}
     run.write_json("run.json", {**record, **about})

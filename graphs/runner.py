@@ -23,22 +23,29 @@ from typing import Any, Union
 import aiosqlite
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
-from langgraph.types import Command
+from langgraph.types import Command, Interrupt
 
 import prompts
+from agents.llm_judge import JudgeVerifier
 from agents.oracle import OracleTeacher
 from agents.panel import TeacherPanel
 from agents.teacher import LLMTeacher, Teacher
 from domains import get_domain
 from domains.base import Domain
+from evaluation.composition import ABOUT as COMPOSITION
 from evaluation.report import write_report
 from evaluation.summary import STOPPED
 from graphs.approval import Answer
 from graphs.build import transfer_builder
 from graphs.context import Events, RunContext, Silent, StageError
+from graphs.exclusions import training_begun
+from graphs.inbox import pending_decision, submitted_decision
+from graphs.judging import verifier_for
 from graphs.money import check_prices, show_cost_live
 from graphs.replay import copy_finished, decided, is_replay, recorded_answer, start_replay
+from graphs.reviewing import Reviewer, decided_answer
 from graphs.state import TransferState
+from graphs.transfers import check_targets
 from graphs.usage import usage_rows
 from models.budget import BudgetSpent
 from models.gateway import Gateway
@@ -47,8 +54,8 @@ from records.config import FREE_SETTINGS, RunConfig
 from records.nouns import Problem, content_hash
 from records.rundir import RunDirectory, RunError
 
-Outcome = Union["Finished", "Waiting", "Stopped"]
-Reviewer = Callable[[RunDirectory, dict[str, Any]], Answer | None]
+Outcome = Union["Finished", "Waiting", "Held", "Stopped"]
+TRAINING = "train_arm"  # the node before which a run can be held
 PACKAGES = ("langgraph", "langchain-core", "transformers", "torch", "peft", "trl", "scipy", "statsmodels", "sympy")
 
 
@@ -57,6 +64,11 @@ class Waiting:
     """The run stands at the approval interrupt."""
 
     payload: dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Held:
+    """The run stands before its training, so that people can leave out rows."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,27 +108,39 @@ def new_run_id(config: RunConfig) -> str:
 def create_run(config: RunConfig, runs: Path, run_id: str | None = None) -> RunDirectory:
     """Make the directory of a new run. Raises RunError if the models cannot be used or the name is taken."""
     _check_models(config)
-    run = RunDirectory(runs / _safe_name(run_id or new_run_id(config)))
-    if (run.path / "run.json").exists():
+    run = RunDirectory(runs / safe_name(run_id or new_run_id(config)))
+    if any((run.path / name).exists() for name in ("run.json", COMPOSITION)):
         raise RunError(f"run '{run.id}' exists; resume it, or choose another --run name")
     run.path.mkdir(parents=True, exist_ok=True)
     run.write_json("run.json", _run_record(run, config))
     return run
 
 
-def _safe_name(name: str) -> str:
+def safe_name(name: str) -> str:
+    """A name that can be a folder's. Raises RunError."""
     if not name or name.startswith(".") or not all(c.isalnum() or c in "-_." for c in name):
         raise RunError(f"run name {name!r}: use letters, digits, '-', '_' and '.'")
     return name
 
 
+def obstacle(config: RunConfig) -> str:
+    """Why a run with this configuration would be refused now, for example for want of a key; "" if it would not."""
+    try:
+        _check_models(config)
+    except RunError as error:
+        return str(error)
+    return ""
+
+
 def _check_models(config: RunConfig) -> None:
     """All specs are usable now, before anything is paid."""
+    check_targets(config)
     _check_teachers(config)
     for role, spec in [
         *(("teacher", spec) for spec in config.teachers),
         ("student", config.student),
         *(("validator", spec) for spec in config.validators),
+        *(("judge", spec) for spec in filter(None, [config.judge])),
     ]:
         parsed = parse_spec(spec)
         if parsed.provider == "oracle" and role != "teacher":
@@ -175,7 +199,7 @@ def _git_commit() -> str | None:
 
 def open_run(runs: Path, run_id: str) -> tuple[RunDirectory, RunConfig]:
     """An existing run and its configuration. Raises RunError listing the runs that there are."""
-    run = RunDirectory(runs / _safe_name(run_id))
+    run = RunDirectory(runs / safe_name(run_id))
     if not (run.path / "run.json").exists():
         names = ", ".join(sorted(p.parent.name for p in runs.glob("*/run.json"))[-8:]) or "none yet"
         raise RunError(f"there is no run '{run_id}' in {runs}; there are: {names}")
@@ -224,7 +248,7 @@ def replay_run(source: RunDirectory, runs: Path, run_id: str | None = None) -> t
 
     Raises RunError if the source cannot be replayed or the name is taken.
     """
-    run = RunDirectory(runs / _safe_name(run_id or _free_name(runs, f"{source.id}-replay")))
+    run = RunDirectory(runs / safe_name(run_id or _free_name(runs, f"{source.id}-replay")))
     if run.path.exists():
         raise RunError(f"run '{run.id}' exists; choose another --run name")
     return run, start_replay(source, run, graph_fingerprint())
@@ -236,10 +260,18 @@ def _free_name(runs: Path, stem: str) -> str:
 
 
 async def work(
-    run: RunDirectory, config: RunConfig, events: Events | None = None, reviewer: Reviewer | None = None
+    run: RunDirectory,
+    config: RunConfig,
+    events: Events | None = None,
+    reviewer: Reviewer | None = None,
+    *,
+    wait: bool = False,
+    hold: bool = False,
 ) -> Outcome:
     """Take the run as far as it goes: to its end, to an approval that nobody answers, or to its budget.
 
+    With `wait` an approval that the reviewer does not answer is waited for; with `hold` the run stops
+    before its first training.
     Raises StageError or RunError with what happened; the run can be resumed afterwards.
     """
     if run.complete:
@@ -249,10 +281,9 @@ async def work(
         check_prices(config)
         _keep_free_settings(run, config)
         (run.path / STOPPED).unlink(missing_ok=True)
-        reviewer = recorded_answer if is_replay(run) else reviewer
         try:
             async with open_context(run, config, events or Silent()) as context, _checkpointer(run) as saver:
-                return await _drive(context, saver, reviewer)
+                return await _drive(context, saver, reviewer, wait=wait, hold=hold)
         except BudgetSpent as error:
             return _partial_report(run, str(error))
 
@@ -272,22 +303,33 @@ def _partial_report(run: RunDirectory, reason: str) -> Stopped:
     return Stopped(reason=reason)
 
 
-async def _drive(context: RunContext, saver: AsyncSqliteSaver, reviewer: Reviewer | None) -> Outcome:
+async def _drive(
+    context: RunContext, saver: AsyncSqliteSaver, reviewer: Reviewer | None, *, wait: bool, hold: bool
+) -> Outcome:
     graph = transfer_builder().compile(checkpointer=saver)
     settings: RunnableConfig = {"configurable": {"thread_id": context.run.id}, "recursion_limit": 10_000}
+    stops = [TRAINING] if hold and not training_begun(context.run.path) else []
     state = await graph.aget_state(settings)
     given: Any = None if state.next or state.interrupts else {"reviews": 0}
-    while True:
+    while not (stops and state.next == (TRAINING,)):
         if state.interrupts:
             pending = state.interrupts[0]
-            answer = reviewer(context.run, pending.value) if reviewer else None
+            answer = await _answer(context, pending, reviewer, wait=wait)
             if answer is None:
                 return Waiting(payload=pending.value)
             given = Command(resume={pending.id: answer.model_dump(mode="json")})
-        await graph.ainvoke(given, settings, context=context, durability="sync")
+        await graph.ainvoke(given, settings, context=context, durability="sync", interrupt_before=stops)
         state = await graph.aget_state(settings)
-        if not state.interrupts:
+        if not state.next:
             return Finished(summary=context.run.read_json("evaluation/summary.json"))
+    return Held()
+
+
+async def _answer(context: RunContext, pending: Interrupt, reviewer: Reviewer | None, *, wait: bool) -> Answer | None:
+    """A replay answers as its source was answered; any other run takes what stands in its inbox."""
+    if is_replay(context.run):
+        return recorded_answer(context.run, pending.value)
+    return await decided_answer(context.run, pending, reviewer, context.events, wait=wait)
 
 
 @asynccontextmanager
@@ -313,6 +355,7 @@ async def open_context(run: RunDirectory, config: RunConfig, events: Events) -> 
             events.info(gateway.notice)
         if not is_replay(run):
             show_cost_live(gateway, config, events)
+        judges = verifier_for(config, verifier, gateway)
         teacher = make_teacher(config, domain, gateway, lambda: run.read("problems.jsonl", Problem))
         record["tier"] = verifier.tier
         record["models"]["teacher"] = {
@@ -321,9 +364,11 @@ async def open_context(run: RunDirectory, config: RunConfig, events: Events) -> 
             "description": teacher.description,
             **_sharing(config),
         }
+        if isinstance(judges, JudgeVerifier):
+            record["models"]["judge"] = {**judges.agreement.model_dump(mode="json"), "n": judges.agreement.n}
         run.write_json("run.json", record)
         yield RunContext(
-            run=run, config=config, domain=domain, verifier=verifier, gateway=gateway, teacher=teacher, events=events,
+            run=run, config=config, domain=domain, verifier=judges, gateway=gateway, teacher=teacher, events=events,
             decided=decided(run),
         )  # fmt: skip
 
@@ -370,6 +415,8 @@ def where_it_stands(run: RunDirectory) -> str:
         return "complete"
     if (run.path / STOPPED).exists():
         return "stopped by its budget"
+    if waiting := _approval(run):
+        return waiting
     marks = [
         ("evaluation", "adapters"),
         ("training", "dataset"),
@@ -380,4 +427,16 @@ def where_it_stands(run: RunDirectory) -> str:
     return next((stage for stage, name in marks if (run.path / name).exists()), "not begun")
 
 
-__all__ = ["Finished", "StageError", "Stopped", "Waiting", "create_run", "fork_run", "list_runs", "open_run", "work"]
+def _approval(run: RunDirectory) -> str:
+    """How far a decision is; "" if none is waited for."""
+    try:
+        if pending_decision(run.path):
+            return "waits for a decision"
+        return "decided, to be resumed" if submitted_decision(run.path) else ""
+    except RunError:  # shown where the run is opened; the list of runs goes on
+        return "its inbox cannot be read"
+
+
+__all__ = [
+    "Finished", "Held", "StageError", "Stopped", "Waiting", "create_run", "fork_run", "list_runs", "open_run", "work",
+]  # fmt: skip

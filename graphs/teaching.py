@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 from dataclasses import replace
 from typing import Any, Literal
@@ -15,6 +16,7 @@ from evaluation.dataset import curate as curate_rows
 from evaluation.report import write_report
 from graphs.attempts import Job, attempt_all, evaluation_row, share_passed, teacher_jobs
 from graphs.context import RunContext, StageError
+from graphs.exclusions import freeze_datasets
 from graphs.feedback import examples_of
 from graphs.preparation import evaluation_problems
 from graphs.replay import is_replay, reuse_adapter
@@ -115,7 +117,8 @@ async def train_arm(state: TransferState, runtime: Runtime[RunContext]) -> dict[
     context = runtime.context
     arm, seed = _untrained(state, context)[0]
     name = round_name(arm, state.get("student_round", 1))
-    context.gateway.release_local()
+    await asyncio.to_thread(context.gateway.release_local)
+    freeze_datasets(context.run)
     context.events.stage(f"Training {name}" + (f", seed {seed}" if context.config.training_seeds > 1 else ""))
     if is_replay(context.run):
         reuse_adapter(context.run, name, seed)

@@ -76,12 +76,12 @@ def _contexts(context: RunContext, task: ValidatorTask) -> dict[str, str | None]
         one_shot=load_strategy(context.run, task["draft"]).text,
         seed=load_strategy_file(context.domain.name),
         placebo=load_strategy_file(placebo.name),
-        examples=_verified_examples(context),
+        examples=verified_examples(context),
         count_tokens=count_tokens,
     )
 
 
-def _verified_examples(context: RunContext) -> list[tuple[str, str]]:
+def verified_examples(context: RunContext) -> list[tuple[str, str]]:
     """(problem, solution) pairs that the teacher solved and the verifier accepted, train only."""
     passed = {v.id for v in context.run.read("verdicts.jsonl", Verdict) if v.judgement.outcome == "pass"}
     examples: dict[str, tuple[str, str]] = {}

@@ -14,7 +14,7 @@ Rule = Literal["sequential", "strict", "none"]
 Approval = Literal["ask", "gate", "always", "never"]
 Selection = Literal["last", "maximin"]
 BatchStage = Literal[
-    "baseline", "lrl", "gate", "selection", "validation", "source", "ablation", "curation", "evaluation"
+    "baseline", "lrl", "gate", "selection", "validation", "source", "ablation", "transfer", "curation", "evaluation"
 ]
 
 
@@ -89,7 +89,7 @@ class Batches(Record):
 
     use: bool = False
     stages: tuple[BatchStage, ...] = (
-        *("baseline", "selection", "validation", "source", "ablation"),
+        *("baseline", "selection", "validation", "source", "ablation", "transfer"),
         *("curation", "evaluation"),
     )
     window: float = Field(1.0, ge=0, description="seconds without a further call after which a batch is sent")
@@ -143,6 +143,7 @@ class RunConfig(Record):
     training_seeds: int = Field(1, ge=1)
     examples: int = Field(400, ge=1, description="verified solutions to train on")
     require_sound_steps: bool = Field(False, description="train on no solution with a wrong step")
+    transfer_to: tuple[str, ...] = Field((), description="other domains that the strategy is tested on")
     student_arms: tuple[str, ...] = ("base", "base+strategy", "lora_plain", "lora_strategy")
     sizes: Sizes = Sizes()
     loop: LoopConfig = LoopConfig()
@@ -153,6 +154,8 @@ class RunConfig(Record):
     crossmodel: CrossModelConfig = CrossModelConfig()
     rounds: int = Field(1, ge=1, description="times that the student is trained; after each its failures go back")
     feedback: FeedbackConfig = FeedbackConfig()
+    judge: str | None = Field(None, description="model that judges where a domain has no verifier")
+    judge_agreement: str | None = Field(None, description="file with its measured agreement with a verifier")
     sandbox_tier: Literal["auto", "docker", "jail"] = "auto"
     sandbox_slots: int = Field(2, ge=1)
     concurrency: int = Field(8, ge=1, description="calls in flight per API provider")

@@ -11,7 +11,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -77,7 +77,7 @@ class RunDirectory:
                 known.add(identity)
                 fresh.append(json.dumps(record.model_dump(mode="json")))  # ASCII: keeps lone surrogates
         if fresh:
-            self._write_lines(self.file(name), fresh)
+            append_lines(self.file(name), fresh)
         return len(fresh)
 
     def read(self, name: str, kind: type[R]) -> list[R]:
@@ -123,17 +123,36 @@ class RunDirectory:
                 ) from error
             yield
 
+    @property
+    def in_use(self) -> bool:
+        """Another process, or another part of this one, holds the run's lock."""
+        try:
+            with self.lock():
+                return False
+        except RunError:
+            return True
+
     def _known(self, name: str) -> set[str]:
         if name not in self._ids:
             self._ids[name] = {row["id"] for row in self.rows(name)}
         return self._ids[name]
 
-    def _write_lines(self, path: Path, lines: list[str]) -> None:
-        with path.open("ab+") as file:
-            _drop_cut_line(file)
-            file.write("".join(line + "\n" for line in lines).encode("ascii"))
-            file.flush()
-            os.fsync(file.fileno())
+
+def append_lines(path: Path, lines: Sequence[str]) -> None:
+    """Append ASCII lines that are on disk when this returns; a last line that a crash cut is removed."""
+    with path.open("ab+") as file:
+        _drop_cut_line(file)
+        file.write("".join(line + "\n" for line in lines).encode("ascii"))
+        file.flush()
+        os.fsync(file.fileno())
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Wait until no other thread or process holds this lock file, and hold it."""
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def _drop_cut_line(file: Any) -> None:

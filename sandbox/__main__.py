@@ -1,4 +1,4 @@
-"""The sandbox by itself: `python -m sandbox doctor`, `judge FILE.jsonl` and `math GOLD ANSWER`."""
+"""The sandbox by itself: `python -m sandbox doctor`, `judge FILE.jsonl`, `math GOLD ANSWER` and `lean --file`."""
 
 from __future__ import annotations
 
@@ -16,10 +16,16 @@ from rich.console import Console
 from rich.markup import escape
 
 from sandbox.doctor import TIERS, Finding, examine
+from sandbox.image import cache_home
+from sandbox.lean import DEADLINE_S as LEAN_DEADLINE_S
+from sandbox.lean import LeanJudge
+from sandbox.lean_backends import ORDER, LeanBackend, examine_backend, find_backend
+from sandbox.lean_cache import VerdictCache
+from sandbox.lean_rows import judge_rows as judge_proofs
 from sandbox.maths_checker import DEADLINE_S, MathChecker
 from sandbox.maths_contracts import ContractError
 from sandbox.maths_rows import judge_rows
-from sandbox.nouns import SandboxError, SubmissionVerdict
+from sandbox.nouns import SandboxError, SubmissionVerdict, TierUnavailable
 from sandbox.pool import Sandbox
 from sandbox.rows import NumberedRow, read_rows
 
@@ -43,6 +49,8 @@ def doctor(image: ImageOption = None) -> None:
     Exit status 0 if a tier works and all its limits bind, else 1.
     """
     sound = [_print_tier(tier, image) for tier in TIERS]
+    for backend in ORDER:
+        _print_lean(backend)
     if not any(sound):
         errors.print("No tier works: code of a model cannot be judged on this machine until one is mended.")
         raise typer.Exit(NOT_JUDGED)
@@ -67,6 +75,14 @@ def _print_tier(tier: str, image: str | None) -> bool:
     if not sound:
         out.print(f"  [red]{tier} does not judge until every limit binds.[/] Update the engine or the kernel.")
     return sound
+
+
+def _print_lean(name: str) -> None:
+    found = examine_backend(name)
+    if isinstance(found, LeanBackend):
+        out.print(f"[bold]Lean, {name}[/]: is here. {escape(found.about)}")
+    else:
+        out.print(f"[bold]Lean, {name}[/]: not here ({escape(found.why)}). To have it: {escape(found.install)}")
 
 
 async def _collect(tier: str, image: str | None) -> list[Finding]:
@@ -183,6 +199,45 @@ def _math_file(file: str, checker: MathChecker, workers: int) -> bool:
     found = ", ".join(f"{count} {word}" for word, count in counts.most_common()) or "no rows"
     errors.print(f"{sum(counts.values())} rows in {time.monotonic() - started:.1f} s: {found}", markup=False)
     return not counts["unknown"] and not counts["error"]
+
+
+@app.command()
+def lean(
+    file: Annotated[str, typer.Option(help="JSONL file of proofs, `-` for standard input.")],
+    backend: Annotated[str, typer.Option(help="auto, lean_file, repl or wasm.")] = "auto",
+    deadline: Annotated[float, typer.Option(min=1, max=3600, help="Seconds for one proof.")] = LEAN_DEADLINE_S,
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Neither use nor keep earlier verdicts.")] = False,
+) -> None:
+    """Judge proofs in Lean 4: one row each, `proved`, `rejected` or `ungraded`.
+
+    Exit status 0 when every proof is proved or rejected, 1 when some could not be judged, 2 for bad
+    input.
+    """
+    source = Path(file)
+    if file != "-" and not source.is_file():
+        errors.print(f"{file}: no such file. Give a JSONL file, or - for standard input.", markup=False)
+        raise typer.Exit(BAD_INPUT)
+    try:
+        cache = None if no_cache else VerdictCache(cache_home() / "lean.sqlite")
+        with LeanJudge(find_backend(backend), deadline, cache) as judge:
+            judged = _lean_file(file, judge)
+    except (SandboxError, TierUnavailable) as problem:
+        errors.print(str(problem), markup=False)
+        raise typer.Exit(NOT_JUDGED) from None
+    raise typer.Exit(0 if judged else NOT_JUDGED)
+
+
+def _lean_file(file: str, judge: LeanJudge) -> bool:
+    counts: Counter[str] = Counter()
+    started = time.monotonic()
+    errors.print(f"Lean: {judge.backend.about}", markup=False)
+    with nullcontext(sys.stdin.buffer) if file == "-" else Path(file).open("rb") as lines:
+        for row in judge_proofs(lines, judge):
+            print(json.dumps(row), flush=True)
+            counts[row["verdict"]] += 1
+    found = ", ".join(f"{count} {word}" for word, count in counts.most_common()) or "no rows"
+    errors.print(f"{sum(counts.values())} rows in {time.monotonic() - started:.1f} s: {found}", markup=False)
+    return not counts["ungraded"]
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,7 @@ import numpy as np
 from pydantic import ValidationError
 from transformers import PreTrainedTokenizerBase
 
+from records.exclusions import Exclusion, standing_exclusions
 from records.nouns import Decision, Message, Record, TrainingRow, content_hash
 from records.rundir import RunDirectory
 from training.errors import TrainingError
@@ -74,7 +75,18 @@ def load_rows(run: RunDirectory, arm: str) -> list[TrainingRow]:
     rows = [_row(path, number, raw) for number, raw in enumerate(run.rows(name), 1)]
     if not rows:
         raise TrainingError(f"{path} has no rows: there is nothing to train on")
+    _check_exclusions(rows, standing_exclusions(run))
     return rows
+
+
+def _check_exclusions(rows: Sequence[TrainingRow], excluded: Mapping[str, Exclusion]) -> None:
+    """A row that a person left out must have been taken out of the dataset before."""
+    for row in rows:
+        if found := excluded.get(row.problem_id):
+            raise TrainingError(
+                f"row {row.id} was left out by {found.who} ({found.reason}) and is still in the dataset; "
+                "resume the run, which takes it out, instead of training by hand"
+            )
 
 
 def _row(path: Path, number: int, raw: object) -> TrainingRow:

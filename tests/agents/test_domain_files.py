@@ -11,7 +11,7 @@ from domains import get_domain
 from models.tokens import count_tokens
 from records.config import RunConfig, Sizes
 
-DOMAINS = ("mathematics", "python", "scheduling")
+DOMAINS = ("debugging", "mathematics", "python", "scheduling")
 
 
 @pytest.mark.parametrize("name", DOMAINS)

@@ -1,14 +1,17 @@
 """A person decides: the run waits, an edit is checked and measured again, a rejection is lived with."""
 
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from graphs.build import builder
-from records.nouns import Decision, EvaluationRow, Problem
+from graphs.exclusions import ExclusionRefused, exclude_row
+from graphs.inbox import Accepted, AlreadyDecided, DecisionRow, pending_decision, submit_decision
+from records.nouns import Decision, EvaluationRow, Problem, TrainingRow
 from records.rundir import RunDirectory
-from tests.graphs.runs import ROOT, run, settings
+from tests.graphs.runs import ROOT, command, run, settings
 
 
 @pytest.fixture(scope="module")
@@ -40,23 +43,60 @@ def test_edit_that_leaks_a_test_problem_is_refused(waiting: RunDirectory, tmp_pa
     assert not (waiting.path / "dataset").exists()
 
 
-def test_edit_is_measured_again_before_it_counts(waiting: RunDirectory, tmp_path: Path) -> None:
+def submit(waiting: RunDirectory, who: str, **row: str) -> Accepted | AlreadyDecided:
+    """What a web page does."""
+    pending = pending_decision(waiting.path)
+    assert pending is not None and pending.payload["strategy_hash"] == pending.strategy_hash
+    about = {"interrupt_id": pending.interrupt_id, "strategy_hash": pending.strategy_hash, "who": who}
+    return submit_decision(waiting.path, DecisionRow.model_validate({**about, **row}))
+
+
+def test_edit_from_elsewhere_is_measured_again_before_it_counts(waiting: RunDirectory) -> None:
     before = last_hash(waiting)
     text = next((waiting.path / "strategies").glob("*.md")).read_text()
-    (tmp_path / "edit.md").write_text(text + "- Prefer the plainest construct that does the work.\n")
-    printed = decide(waiting, "--decision", "edit", "--file", str(tmp_path / "edit.md"), "--reason", "one more line")
-    assert "waits for a decision" in printed and last_hash(waiting) != before
-    assert [d.action for d in waiting.read("decisions.jsonl", Decision)] == ["edit"]
+    edited = text + "- Prefer the plainest construct that does the work.\n"
+    told = submit(waiting, "ada", action="edit", text=edited, reason="one more line")
+    assert isinstance(told, Accepted) and pending_decision(waiting.path) is None
+    resumed = run(waiting.path.parent, "resume", "asked")
+    assert resumed.returncode == 0, resumed.stdout + resumed.stderr
+    assert "waits for a decision" in resumed.stdout and last_hash(waiting) != before
+    (decision,) = waiting.read("decisions.jsonl", Decision)
+    assert (decision.action, decision.who, decision.reason) == ("edit", "ada", "one more line")
+    assert decision.time == told.row.time
 
 
 def test_rejected_strategy_leaves_the_arms_that_need_none(waiting: RunDirectory) -> None:
+    """The run waits for the decision from elsewhere and then stops once more, before the training."""
     refused = run(waiting.path.parent, "approve", "asked", "--decision", "reject")
     assert refused.returncode == 2 and "--reason" in refused.stderr
-    printed = decide(waiting, "--decision", "reject", "--reason", "not convincing")
-    assert "arms that need no strategy" in printed
+    line = command(waiting.path.parent, "resume", "asked", "--wait", "--review-data")
+    pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    with subprocess.Popen(line, cwd=ROOT, text=True, **pipes) as process:  # type: ignore[call-overload]
+        assert process.stdout is not None
+        said = ""
+        for part in process.stdout:
+            said += part
+            if "waiting for a decision" in part:
+                told = submit(waiting, "ada", action="reject", text="not convincing")
+                second = DecisionRow.model_validate({**told.row.model_dump(), "who": "bob", "action": "approve"})
+                assert isinstance(submit_decision(waiting.path, second), AlreadyDecided)
+    assert process.returncode == 0 and "ada: reject (not convincing)" in said, said
+    assert "approve asked" in said and "exclude asked" in said
+    assert not (waiting.path / "adapters").exists()
+
+
+def test_training_row_is_left_out_before_the_training(waiting: RunDirectory) -> None:
+    rows = waiting.read("dataset/lora_plain.jsonl", TrainingRow)
+    exclude_row(waiting.path, rows[0].id, "the solution is odd", "ada")
+    resumed = run(waiting.path.parent, "resume", "asked")
+    assert resumed.returncode == 0, resumed.stdout + resumed.stderr
+    assert waiting.read_json("adapters/lora_plain-seed0/done.json")["rows"] == len(rows) - 1
     summary = waiting.read_json("evaluation/summary.json")
     assert set(summary["splits"]["test"]["arms"]) == {"base", "lora_plain", "teacher"}
     assert summary["strategy"]["approved"] is False
+    assert "the solution is odd" in (waiting.path / "report.md").read_text()
+    with pytest.raises(ExclusionRefused, match="has begun"):
+        exclude_row(waiting.path, rows[1].id, "too late", "ada")
     late = run(waiting.path.parent, "approve", "asked", "--decision", "approve")
     assert late.returncode == 2 and "does not wait" in late.stderr
 

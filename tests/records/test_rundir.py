@@ -65,8 +65,10 @@ def test_second_process_is_refused_and_the_lock_ends_with_its_holder(tmp_path: P
     assert holder.stdout and holder.stdout.readline() == "locked\n"
     with pytest.raises(RunError, match="another process"), RunDirectory(tmp_path).lock():
         pass
+    assert RunDirectory(tmp_path).in_use
     holder.kill()
     holder.wait()
+    assert not RunDirectory(tmp_path).in_use
     with RunDirectory(tmp_path).lock():
         assert (tmp_path / "lock").exists()
 

@@ -1,0 +1,3 @@
+"""How the program is called, for the lines that tell what to type."""
+
+PROGRAM = "python -m graphs.transfer"

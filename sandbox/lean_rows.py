@@ -1,0 +1,75 @@
+"""`python -m sandbox lean`: a JSONL file of proofs.
+
+A row is `{"id", "header"?, "statement", "proof"}`; out comes `{"id", "verdict", "reason", "axioms"}`, in
+the file's order. A row that cannot be read is `ungraded` with its number and field.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import Any
+
+from pydantic import ConfigDict, ValidationError
+
+from sandbox.lean import BATCH, LeanJudge
+from sandbox.lean_claims import LeanClaim
+from sandbox.lean_verdict import LeanVerdict, printable
+from sandbox.nouns import SandboxError
+
+MAX_LINE = 8 << 20  # bytes of one row
+
+
+class ProofRow(LeanClaim):
+    """A row of the file. Further fields are allowed and ignored."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    id: str | int | None = None
+
+
+def judge_rows(lines: Iterable[bytes], judge: LeanJudge) -> Iterator[dict[str, Any]]:
+    """One result per row that is not blank, in order, a batch at a time.
+
+    Raises SandboxError after the results of the batch in which a canary came out wrong.
+    """
+    rows = (_read(number, line) for number, line in enumerate(lines, 1) if line.strip())
+    while batch := list(islice(rows, BATCH)):
+        claims = [LeanClaim(**row.model_dump(exclude={"id"})) for row in batch if isinstance(row, ProofRow)]
+        problem: SandboxError | None = None
+        try:
+            verdicts = judge.check(claims)
+        except SandboxError as error:
+            problem, verdicts = error, [LeanVerdict(verdict="ungraded", reason=str(error))] * len(claims)
+        answers = iter(verdicts)
+        for row in batch:
+            yield _written(row.id, next(answers)) if isinstance(row, ProofRow) else row
+        if problem is not None:
+            raise problem
+
+
+def _read(number: int, line: bytes) -> ProofRow | dict[str, Any]:
+    if len(line) > MAX_LINE:
+        return _unread(number, None, f"the row has {len(line)} bytes; at most {MAX_LINE} are read")
+    try:
+        value = json.loads(line)
+    except (ValueError, RecursionError):
+        return _unread(number, None, "not JSON")
+    if not isinstance(value, dict):
+        return _unread(number, None, "not a JSON object with the fields statement and proof")
+    try:
+        return ProofRow.model_validate(value)
+    except ValidationError as error:
+        fault = error.errors()[0]
+        field = ".".join(map(str, fault["loc"]))[:60]
+        return _unread(number, value.get("id"), f"field '{field}': {fault['msg']}")
+
+
+def _written(identity: str | int | None, verdict: LeanVerdict) -> dict[str, Any]:
+    return {"id": identity, **verdict.model_dump(mode="json", exclude={"seconds"})}
+
+
+def _unread(number: int, identity: object, problem: str) -> dict[str, Any]:
+    plain = identity if isinstance(identity, (str, int)) else None
+    return _written(plain, LeanVerdict(verdict="ungraded", reason=printable(f"row {number}: {problem}")))
