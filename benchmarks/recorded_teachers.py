@@ -1,11 +1,12 @@
 """Do strategies that real teachers wrote help a small model, zero-shot? Measured beside the control arms.
 
-    python -m benchmarks.recorded_teachers FILE.jsonl [--items 24] [--validator embedded]
+    python -m benchmarks.recorded_teachers FILE.jsonl [--items 24] [--validator embedded] [--folder FOLDER]
 
 FILE has one JSON row per text: "kind" ("final_strategy" or "strategy_distillation"; others are left out),
 "model" and "text". Each strategy is read as a teacher's reply is, checked for size and leaks, and shown to each
 validator with the same generated scheduling problems; so are the problem alone, the domain's seed strategy and a
-placebo. Prints one JSON line per text and, at the end, the lifts over the problem alone with their intervals.
+placebo. With --folder the finished calls are kept there, and the same command goes on from them. Prints one JSON
+line per text and, at the end, the lifts over the problem alone with their intervals.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from evaluation.leakage import check_strategy
 from evaluation.tables import arm_figures, by_arm
 from graphs.context import Silent
 from graphs.measuring import Shown, measure
-from graphs.runner import create_run, open_context
+from graphs.runner import create_run, open_context, open_run, refuse_difference
 from graphs.settings import build_config
 from models.tokens import count_tokens
 from prompts import load_strategy_file
@@ -44,13 +45,14 @@ def main(line: Sequence[str] | None = None) -> None:
     parser.add_argument("--items", type=int, default=24, help="scheduling problems, half YES and half NO")
     parser.add_argument("--validator", action="append", help="model spec; may be given several times")
     parser.add_argument("--seed", type=int, default=0, help="seed of the problems")
+    parser.add_argument("--folder", type=Path, help="where to keep the calls, so that an interrupted command goes on")
     given = parser.parse_args(line)
     print(json.dumps({"machine": machine(), "items": given.items}), flush=True)
     strategies = read_strategies(given.file)
-    with tempfile.TemporaryDirectory() as folder:
-        rows = asyncio.run(
-            _measured(Path(folder), strategies, given.items, given.validator or ["embedded"], given.seed)
-        )
+    validators = given.validator or ["embedded"]
+    with tempfile.TemporaryDirectory() as passing:
+        folder = given.folder or Path(passing)
+        rows = asyncio.run(_measured(folder, strategies, given.items, validators, given.seed))
     for entry in figures(rows, strategies):
         print(json.dumps(entry, ensure_ascii=False), flush=True)
 
@@ -78,7 +80,10 @@ async def _measured(
     }
     sizes = ["sizes.train=200", f"sizes.gate={items}", "sizes.transfer=4", "sizes.test=60", "sizes.ood=30"]
     config = build_config(flags, ["student_arms=[base]", *sizes])
-    run = create_run(config, folder, "recorded")
+    begun = (folder / "recorded" / "run.json").exists()
+    run = open_run(folder, "recorded")[0] if begun else create_run(config, folder, "recorded")
+    if begun:
+        refuse_difference(run, config)
     async with open_context(run, config, Silent()) as context:
         problems = context.domain.load(None, config.sizes, seed)
         run.append("problems.jsonl", problems)

@@ -27,8 +27,12 @@ def test_it_prints_what_each_strategy_is_and_what_it_gains(tmp_path: Path, capsy
         return "ANSWER: YES" if "Count the rooms" in request.body["messages"][0]["content"] else "Let's see."
 
     with Loopback(reply) as server:
-        main([str(file), "--items", "8", "--validator", f"vllm:v@{server.openai_url}"])
+        line = [str(file), "--items", "8", "--validator", f"vllm:v@{server.openai_url}", "--folder", str(tmp_path)]
+        main(line)
         assert server.count == 8 * 5  # none, two strategies, seed, placebo
+        capsys.readouterr()
+        main(line)
+        assert server.count == 8 * 5  # it goes on from the finished calls
     printed = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     about = {entry["strategy"]: entry for entry in printed if "strategy" in entry}
     assert (
