@@ -71,12 +71,12 @@ def test_the_stage_at_work_is_found_from_what_there_is(tmp_path: Path) -> None:
     assert stage_of(run) == "Approval"
     decided = {"id": "decision-1", "action": "edit", "strategy_hash": "x", "time": ""}
     write(run.path / "decisions.jsonl", decided)
-    assert stage_of(run) == "Zero-shot validation"
+    assert stage_of(run) == "Validation"
     write(run.path / "decisions.jsonl", {**decided, "id": "decision-2", "action": "approve"})
     assert stage_of(run) == "Curation"
     for name in ("decisions.jsonl", "evaluation/rows.jsonl"):
         (run.path / name).unlink()
-    assert stage_of(run) == "Zero-shot validation"
+    assert stage_of(run) == "Validation"
     (run.path / "reflections.jsonl").rename(run.path / "proposals.jsonl")
     assert stage_of(run) == "Gate"
     (run.path / "proposals.jsonl").unlink()
