@@ -235,10 +235,11 @@ def one_run(request: Request, name: str) -> HTMLResponse:
     )  # fmt: skip
 
 
-def _live(store: Store) -> dict[str, Any]:
-    """What changes while the run is worked on."""
+def _live(store: Store, streamed: bool = False) -> dict[str, Any]:
+    """What changes while the run is worked on; `streamed`: the page around it is an older one."""
     now, calls = progress(store, waits(store)), call_list(store)
     return {
+        "streamed": streamed,
         "progress": now,
         "costs": calls.costs(),
         "total": totals(calls.calls),
@@ -330,7 +331,7 @@ def _seen(store: Store) -> tuple[Any, ...]:
 
 def _part(request: Request, store: Store) -> str:
     try:
-        body = page(request, "_live.html", run=store, **_live(store)).body
+        body = page(request, "_live.html", run=store, **_live(store, streamed=True)).body
         return bytes(body).decode()
     except (RunError, LedgerError, OSError, NotThere, RecursionError) as error:
         body = page(request, "_gone.html", message=str(error)).body
