@@ -39,7 +39,8 @@ async def survey(state: TransferState, runtime: Runtime[RunContext]) -> dict[str
 def _candidates(context: RunContext, state: TransferState) -> list[str]:
     """Hashes in the order in which the loop came to them; a later survey only adds to the list."""
     reflections = sorted(context.run.read("reflections.jsonl", Reflection), key=lambda entry: entry.round)
-    kept = [entry.candidate_hash for entry in reflections if entry.accepted and entry.candidate_hash]
+    proved = [entry for entry in reflections if entry.accepted and entry.gate and entry.gate.policy != "confirm"]
+    kept = [entry.candidate_hash for entry in proved if entry.candidate_hash]  # a search's steps are no candidates
     return list(dict.fromkeys([*state.get("candidates", []), state["draft"], *kept, state["current"]]))
 
 
