@@ -118,8 +118,9 @@ class Verdict(Record):
 class Bullet(Record):
     """One numbered piece of advice, with the attempts that it came from.
 
-    `created` is the round in which its id was given (None: not known), `round` that of its present wording. `lift` is the mean gain per
-    item that was measured when the wording came in, of the whole edit that brought it; None if it was not measured.
+    `created` is the round in which its id was given (None: not known), `round` that of its present wording. `lift` is
+    the mean gain per item that was measured when the wording came in, of the whole edit that brought it; None if it
+    was not measured.
     """
 
     id: str
