@@ -214,7 +214,8 @@ def _teacher(config: RunConfig, problems: ProblemSet, reply: int) -> Iterator[_C
         yield _writing("propose", (0, 2 * writes), TEMPLATE_CHARS + JOURNAL_CHARS)
     yield _gate(config, problems, reply)
     yield from _source(parse_spec(config.teacher), config, problems, reply)
-    yield _writing("distill", (1, 2), TEMPLATE_CHARS)
+    unchanged = config.gate.rule == "confirm"  # then a draft that no edit has changed is not distilled
+    yield _writing("distill", (0 if unchanged else 1, 2), TEMPLATE_CHARS)
     most = tries + _later_tries(config, len(train), tries)
     yield _solving("curation", "teacher", train, (1, most), reply, strategy if tries > MAX_SAMPLES else (0, 0))
 
