@@ -1,6 +1,6 @@
 """SIMULATION with known truth: what are acceptance rules worth? No model is called.
 
-    python -m benchmarks.simulation                       # tables, then all figures as JSON; about two minutes
+    python -m benchmarks.simulation                       # tables, then all figures as JSON; about five minutes
     python -m benchmarks.simulation --trials 200 --json FILE
 
 The validator is `benchmarks.known_truth`, the loops are those of `benchmarks.searches`. A rule sees replies only.
