@@ -22,7 +22,7 @@ from evaluation.effects import Effect, Measured, bullet_effects
 from evaluation.fronts import best_of, parent_chances
 from evaluation.gate import gate_rule
 from graphs.context import RunContext
-from graphs.gating import arm_of, compare_strategies
+from graphs.gating import arm_of, compare_strategies, gate_model
 from graphs.refusals import refusal, tried_before
 from graphs.state import TransferState
 from graphs.strategies import load_strategy, save_strategy
@@ -58,12 +58,12 @@ def after_gate(context: RunContext, state: TransferState, accepted: str | None) 
 def item_scores(context: RunContext, hashes: Sequence[str]) -> dict[str, ItemScores]:
     """Per strategy the mean score of each search item that it was judged on."""
     allowed, arms = _search_items(context), {arm_of(one): one for one in hashes}
-    verdicts = context.judged.verdicts
+    verdicts, model = context.judged.verdicts, gate_model(context)
     replies: dict[str, dict[str, list[bool]]] = {one: {} for one in hashes}
     for attempt in context.judged.attempts.values():
         outcome = verdicts[attempt.id].judgement.outcome if attempt.id in verdicts else "ungraded"
-        asked = attempt.stage == "gate" and attempt.arm in arms and attempt.problem_id in allowed
-        if asked and outcome != "ungraded":
+        asked = (attempt.stage, attempt.model) == ("gate", model) and attempt.problem_id in allowed
+        if asked and attempt.arm in arms and outcome != "ungraded":
             replies[arms[attempt.arm]].setdefault(attempt.problem_id, []).append(outcome == "pass")
     return {one: {item: sum(found) / len(found) for item, found in items.items()} for one, items in replies.items()}
 
