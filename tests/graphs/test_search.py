@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from graphs.context import RunContext, Silent
+from graphs.crossmodel import candidates
 from graphs.learning import learning_builder
 from graphs.runner import create_run, open_context
 from graphs.search import MERGE_EVERY
@@ -128,6 +129,7 @@ async def test_the_front_merges_what_helps_out_of_refused_edits_and_proves_the_e
         proved = asked[f"strategy-{state['draft']}"] & asked[f"strategy-{state['current']}"]
         search = set.union(*(items for arm, items in asked.items() if arm not in proved_arms(state)))
         assert len(search) == 20 and len(proved - search) == proof.gate.n
+        assert candidates(at.context, state) == [state["draft"], state["current"]]  # steps of the search are none
         calls = at.server.count
         again = await at.learn()  # a step that is repeated sees what it saw
         assert again == state and at.server.count == calls and at.entries() == entries
