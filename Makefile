@@ -24,7 +24,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.installed
-	@$(PIP) -e '.[api,docker,dev]'
+	@$(PIP) -e '.[api,docker,gepa,dev]'
 	@touch $@
 
 # At a terminal a person approves the strategy; without one the rule `gate` does.
