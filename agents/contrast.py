@@ -1,5 +1,6 @@
 """Orders graded attempts by what can be learned from them: the same problem solved once and missed
-once says most, then problems that were always missed, then those always solved."""
+once says most, then problems that were always missed, then those always solved. A right answer with a
+wrong step counts as missed here."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ from agents.graded import Graded
 from records.nouns import Reflection
 
 Group = tuple[Graded, ...]
+LEAKED = "it carries answers"  # how a note about a leak begins; what follows it quotes held-out tasks
 
 
 def contrast_groups(graded: Sequence[Graded]) -> list[Group]:
@@ -21,15 +23,20 @@ def contrast_groups(graded: Sequence[Graded]) -> list[Group]:
     return sorted((tuple(group) for group in groups.values()), key=_rank)
 
 
+def is_right(item: Graded) -> bool:
+    """It passed, and no step of it was found wrong."""
+    return item.judgement.outcome == "pass" and item.judgement.sound
+
+
 def is_mixed(group: Group) -> bool:
-    """At least one attempt passed and at least one did not."""
-    return len({item.judgement.outcome == "pass" for item in group}) == 2
+    """At least one attempt was right and at least one was not."""
+    return len({is_right(item) for item in group}) == 2
 
 
 def _rank(group: Group) -> int:
     if is_mixed(group):
         return 0
-    return 2 if group[0].judgement.outcome == "pass" else 1
+    return 2 if is_right(group[0]) else 1
 
 
 def failures(graded: Sequence[Graded]) -> list[Graded]:
@@ -60,9 +67,14 @@ def tally(graded: Sequence[Graded]) -> str:
 
 
 def rejected_lines(rejected: Sequence[Reflection], limit: int = 12) -> list[str]:
-    """The last edits that were tried and not kept, each with the reason."""
+    """The last edits that were tried and not kept, each with the reason; quotations of held-out tasks are left out."""
     lines = []
     for reflection in rejected:
+        if reflection.note.startswith(LEAKED):
+            lines.append(
+                f"round {reflection.round}: {len(reflection.edits)} edits — not kept: they quoted held-out tasks"
+            )
+            continue
         reason = reflection.gate.reason if reflection.gate else reflection.note or "not tested"
         for edit in reflection.edits:
             about = f" {', '.join(edit.bullet_ids)}" if edit.bullet_ids else ""

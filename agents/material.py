@@ -11,13 +11,14 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from agents.contrast import Group, contrast_groups
+from agents.contrast import Group, contrast_groups, is_right
 from agents.graded import Graded
 
 TASK_CHARS, REPLY_CHARS, EVIDENCE_CHARS = 2_000, 1_600, 700
 PASSED_GROUPS = 2  # problems that were always solved teach little; two are shown
 
 _TAG = re.compile(r"<(?=[\s/]*(?:task|attempt|evidence|journal|strategy)\b|\|)", re.IGNORECASE)
+_UNPLAIN = re.compile(r"[^\n\t\x20-\x7e]")
 _INSTRUCTION_MARK = re.compile(r"\[(?=/?INST\])|<(?=<\s*/?SYS)|<(?=/?s>|(?:start|end)_of_turn>)")
 
 
@@ -30,9 +31,13 @@ class Material:
     labels: dict[str, str]  # label → attempt id
 
 
+def _visible(found: re.Match[str]) -> str:
+    return "" if unicodedata.category(found[0]) in ("Cc", "Cf", "Cs", "Co", "Cn") else found[0]
+
+
 def quote(text: str, limit: int) -> str:
     """Text of a stranger: control characters gone, tags and markers broken, the middle left out if too long."""
-    kept = "".join(c for c in text if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co", "Cn"))
+    kept = _UNPLAIN.sub(_visible, text)
     if len(kept) > limit:
         half = limit // 2
         kept = f"{kept[:half]}\n[… {len(kept) - 2 * half} characters left out …]\n{kept[-half:]}"
@@ -57,8 +62,8 @@ def material(graded: Sequence[Graded], limit: int) -> Material:
 
 def _worth_reading(graded: Sequence[Graded]) -> list[Group]:
     groups = contrast_groups(graded)
-    solved = [group for group in groups if all(item.judgement.outcome == "pass" for item in group)]
-    return [group for group in groups if group not in solved[PASSED_GROUPS:]]
+    solved = [group for group in groups if all(map(is_right, group))]  # the last ones, by their rank
+    return groups[: len(groups) - len(solved)] + solved[:PASSED_GROUPS]
 
 
 def _block(group: Group, names: Sequence[str]) -> str:
@@ -69,7 +74,7 @@ def _block(group: Group, names: Sequence[str]) -> str:
 def _attempt(name: str, item: Graded) -> str:
     reply = quote(item.attempt.reply, REPLY_CHARS)
     lines = [f'<attempt label="{name}" verdict="{_verdict(item)}">', reply, "</attempt>"]
-    if item.judgement.outcome != "pass" and item.judgement.evidence:
+    if not is_right(item) and item.judgement.evidence:
         lines += [f'<evidence label="{name}">', quote(item.judgement.evidence, EVIDENCE_CHARS), "</evidence>"]
     return "\n".join(lines)
 

@@ -67,13 +67,16 @@ def parse_strategy(
     number = round if round is not None else (parent.round if parent else 0)
     lines = _lines(text)
     taken = _match_ids(lines, parent)
-    following = _next_number(parent)
+    following = next_number(parent)
     bullets = []
     for index, (section, line) in enumerate(lines):
         if old := taken.get(index):
-            bullets.append(old.model_copy(update={"section": section, "text": _untagged(line, parent)}))
+            text = _untagged(line, parent)
+            lift = old.lift if text == old.text else None
+            bullets.append(old.model_copy(update={"section": section, "text": text, "lift": lift}))
         else:
-            bullets.append(Bullet(id=f"b{following}", section=section, text=line, origin=origin, round=number))
+            new = Bullet(id=f"b{following}", section=section, text=line, origin=origin, round=number, created=number)
+            bullets.append(new)
             following += 1
     return Strategy(name=name, bullets=tuple(bullets), parent=parent.hash if parent else None, round=number)
 
@@ -139,7 +142,17 @@ def _untagged(line: str, parent: Strategy | None) -> str:
     return clean_text(_TAG.sub("", line)) if parent and _tagged(line, parent) else line
 
 
-def _next_number(strategy: Strategy | None) -> int:
+def with_lift(strategy: Strategy, parent: Strategy, lift: float | None) -> Strategy:
+    """The strategy with the measured gain of an edit noted at the bullets that the edit brought in or changed."""
+    before = {(bullet.id, bullet.text) for bullet in parent.bullets}
+    bullets = tuple(
+        bullet if (bullet.id, bullet.text) in before else bullet.model_copy(update={"lift": lift})
+        for bullet in strategy.bullets
+    )
+    return strategy.model_copy(update={"bullets": bullets})
+
+
+def next_number(strategy: Strategy | None) -> int:
     numbers = [int(b.id[1:]) for b in strategy.bullets if re.fullmatch(r"b\d{1,9}", b.id)] if strategy else []
     return max(numbers, default=0) + 1
 
@@ -190,7 +203,7 @@ def apply_edits(strategy: Strategy, edits: Sequence[Edit], round: int) -> Strate
     if len(edits) > MAX_EDITS:
         raise EditError(f"{len(edits)} edits; at most {MAX_EDITS} at a time")
     known = {bullet.id for bullet in strategy.bullets}
-    bullets, following, touched = list(strategy.bullets), _next_number(strategy), set[str]()
+    bullets, following, touched = list(strategy.bullets), next_number(strategy), set[str]()
     for number, edit in enumerate(edits, 1):
         _check_edit(number, edit, known, touched)
         touched.update(edit.bullet_ids)
@@ -236,7 +249,8 @@ def _apply(bullets: list[Bullet], edit: Edit, fresh: str, round: int) -> list[Bu
     """One checked edit. REPLACE and MERGE keep the first bullet's id, section and place."""
     if edit.operation == "ADD":
         section = clean_text(edit.section, SECTION_CHARS) or DEFAULT_SECTION
-        new = Bullet(id=fresh, section=section, text=clean_text(edit.text), origin=edit.origin, round=round)
+        text = clean_text(edit.text)
+        new = Bullet(id=fresh, section=section, text=text, origin=edit.origin, round=round, created=round)
         return [*bullets, new]
     named = [bullet for bullet in bullets if bullet.id in edit.bullet_ids]
     rest = set(edit.bullet_ids)
@@ -244,7 +258,7 @@ def _apply(bullets: list[Bullet], edit: Edit, fresh: str, round: int) -> list[Bu
         return [bullet for bullet in bullets if bullet.id not in rest]
     first = named[0]
     origin = tuple(dict.fromkeys([*(one for bullet in named for one in bullet.origin), *edit.origin]))
-    changed = first.model_copy(update={"text": clean_text(edit.text), "origin": origin, "round": round})
+    changed = first.model_copy(update={"text": clean_text(edit.text), "origin": origin, "round": round, "lift": None})
     rest.discard(first.id)
     return [changed if bullet.id == first.id else bullet for bullet in bullets if bullet.id not in rest]
 

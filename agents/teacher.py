@@ -17,7 +17,8 @@ from typing import Protocol, TypeVar
 import prompts
 from agents.contrast import rejected_lines, tally
 from agents.graded import Graded, require_train
-from agents.material import material, quote
+from agents.manipulation import manipulation
+from agents.material import Material, material, quote
 from agents.playbook import (
     MAX_EDITS,
     MAX_TOKENS,
@@ -160,6 +161,8 @@ class LLMTeacher:
         self.max_edits = min(max_edits, MAX_EDITS)
         self.seed = seed
         self.note = ""
+        self._read: tuple[Sequence[Graded], Material] | None = None
+        self._shown: tuple[Strategy | None, str | None, str | None] = (None, None, None)
         small = parse_spec(self.spec).provider == "embedded"
         self.material_chars = SMALL_MATERIAL_CHARS if small else MATERIAL_CHARS
         self.writing_tokens = SMALL_WRITING_TOKENS if small else WRITING_TOKENS
@@ -182,17 +185,24 @@ class LLMTeacher:
         """One reply. Repeated tries and the loop's attempts are sampled at `teacher_temperature`, so that
         they differ; a single try outside the loop is decoded like the student's."""
         varied = sample > 0 or round is not None
+        context, strategy_hash = self._rendered(strategy)
         return await self._solver.solve(
             problem,
             stage=stage,
             arm=arm,
-            context=strategy.text if strategy else None,
-            strategy_hash=strategy.hash if strategy else None,
+            context=context,
+            strategy_hash=strategy_hash,
             sample=sample,
             round=round,
             temperature=self.decoding.teacher_temperature if varied else None,
             seed=self.seed,
         )
+
+    def _rendered(self, strategy: Strategy | None) -> tuple[str | None, str | None]:
+        """Text and hash of a strategy; a batch asks for those of one and the same again and again."""
+        if self._shown[0] is not strategy:
+            self._shown = (strategy, strategy.text if strategy else None, strategy.hash if strategy else None)
+        return self._shown[1:]
 
     async def draft(self, examples: Sequence[Problem] = ()) -> Strategy:
         """The one-shot strategy. One that is still too short after a second try is used, and `note` says so."""
@@ -227,7 +237,7 @@ class LLMTeacher:
         fields = {
             "strategy": numbered(strategy),
             "counts": tally(graded),
-            "attempts": material(graded, self.material_chars).attempts,
+            "attempts": self._material(graded).attempts,
             "rejected": _listed(rejected_lines(rejected)),
         }
         return await self._write("reflect", fields, _read_journal) or ""
@@ -248,7 +258,7 @@ class LLMTeacher:
         if not journal.strip():
             self.note = self.note or "there is no journal to propose edits from"
             return ()
-        shown = material(graded, self.material_chars)
+        shown = self._material(graded)
         ids = {item.problem.id for item in graded}
 
         def read(text: str) -> tuple[Edit, ...]:
@@ -281,6 +291,12 @@ class LLMTeacher:
         fields = {"strategy": numbered(strategy), "history": _listed(kept[-12:]), **_limits()}
         tidied = await self._write("distill", fields, read)
         return strategy if tidied is None or tidied.hash == strategy.hash else tidied
+
+    def _material(self, graded: Sequence[Graded]) -> Material:
+        """What is shown of the attempts: the same for the journal and for the edits."""
+        if self._read is None or self._read[0] is not graded:
+            self._read = graded, material(graded, self.material_chars)
+        return self._read[1]
 
     def _sized(self, strategy: Strategy) -> Strategy:
         if fault := check_size(strategy.text, self.count_tokens):
@@ -356,7 +372,8 @@ def _read_journal(text: str) -> str:
 
 
 def _check_proposal(edits: Sequence[Edit], most: int, strategy: Strategy, ids: set[str], round: int) -> None:
-    """Raise EditError if the edits are too many, do not fit the strategy, or carry a task's id or a label."""
+    """Raise EditError if the edits are too many, do not fit the strategy, carry a task's id or a label, or are
+    aimed at the judging."""
     if len(edits) > most:
         raise EditError(f"{len(edits)} edits; at most {most} at a time")
     for number, edit in enumerate(edits, 1):
@@ -364,6 +381,8 @@ def _check_proposal(edits: Sequence[Edit], most: int, strategy: Strategy, ids: s
             raise EditError(f"edit {number}: its text names a task; write general advice")
         if re.search(r"\battempts? A\d+\b", edit.text, re.IGNORECASE):
             raise EditError(f"edit {number}: its text names an attempt; write general advice")
+        if fault := manipulation(f"{edit.section}: {edit.text}"):
+            raise EditError(f"edit {number}: {fault}; write advice about the task")
     if edits:
         apply_edits(strategy, edits, round)
 

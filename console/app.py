@@ -133,6 +133,7 @@ def transfer(
     validator: Annotated[list[str] | None, typer.Option(help="Model spec; may be given several times.")] = None,
     profile: Annotated[str | None, typer.Option(help="quick or full.")] = None,
     problems: Annotated[str | None, typer.Option(help="JSONL file or data set name.")] = None,
+    search: Annotated[str | None, typer.Option(help="How strategies are searched: greedy, pareto or gepa.")] = None,
     approve: Annotated[str | None, typer.Option(help="ask, gate, always or never.")] = None,
     require_sound_steps: Annotated[
         bool | None, typer.Option("--require-sound-steps", help="Train on no solution with a wrong step.")
@@ -196,7 +197,7 @@ def transfer(
         first, *more = teacher or [""]
         flags = dict(
             domain=domain, teacher=first or None, more_teachers=more, student=student, validators=validator,
-            profile=profile, problems=problems, approve=approve, seed=seed, serve=serve, rounds=rounds,
+            profile=profile, problems=problems, search=search, approve=approve, seed=seed, serve=serve, rounds=rounds,
             crossmodel={"reoptimise_for": reoptimise_for} if reoptimise_for else None,
             require_sound_steps=require_sound_steps, transfer_to=transfer_to,
             batches={"use": True} if batch else None, **_money_flags(budget, prices),

@@ -23,12 +23,13 @@ from console.evidence import show_strategy_evidence
 from console.text import plain, safe
 from evaluation.leakage import check_strategy
 from evaluation.power import STEADY, minimum_detectable_effect
+from evaluation.sections import proof_text
 from evaluation.summary import strategy_suites
 from evaluation.verdicts import ALPHA, REQUIRED, is_harm, is_shown_holm
 from graphs.strategies import load_strategy
 from models.tokens import count_tokens
 from records.config import RunConfig
-from records.nouns import Bullet, EvaluationRow, GateResult, Problem, Reflection, Strategy, Verdict
+from records.nouns import Bullet, Confirmation, EvaluationRow, GateResult, Problem, Reflection, Strategy, Verdict
 from records.rundir import RunDirectory
 
 COLOURS = {"supported": "green", "harmful": "red"}
@@ -59,6 +60,7 @@ def show_evidence(console: Console, run: RunDirectory, payload: Mapping[str, Any
     _show_changes(console, run, draft, strategy)
     reflections = run.read("reflections.jsonl", Reflection)
     console.print(gate_table(reflections) if reflections else "No round of reflection was made.")
+    show_proof(console, run)
     for validator, suite in suites.items():
         console.print()
         console.print(validation_table(validator, suite))
@@ -96,19 +98,24 @@ def bullets_view(strategy: Strategy, outcomes: Mapping[str, str] | None = None) 
     for bullet in strategy.bullets:
         table = sections.setdefault(bullet.section, Table.grid(padding=(0, 1)))
         table.add_row(Text(f"{plain(bullet.id):>4}", style="cyan"), Text(plain(bullet.text)))
-        if origin := _origin(bullet, outcomes or {}):
+        if origin := history(bullet, outcomes or {}):
             table.add_row("", Text(origin, style="dim"))
     parts = [part for name, table in sections.items() for part in (Text(plain(name), style="bold"), table)]
     return Group(*parts, Text("Bullets without a round were in the first draft.", style="dim"))
 
 
-def _origin(bullet: Bullet, outcomes: Mapping[str, str]) -> str:
-    """The round that wrote the bullet and what became of the attempts that it came from."""
+def history(bullet: Bullet, outcomes: Mapping[str, str]) -> str:
+    """The rounds that wrote the bullet, what became of the attempts that it came from, and what its edit gained."""
     if not bullet.round and not bullet.origin:
         return ""
     found = Counter(outcomes.get(one, "not judged") for one in bullet.origin)
     words = ", ".join(f"{count} {outcome}" for outcome, count in sorted(found.items()))
-    return f"round {bullet.round}" + (f", from {len(bullet.origin)} attempts ({words})" if words else "")
+    changed = bullet.created not in (None, bullet.round)
+    parts = [("first draft" if not bullet.created else f"round {bullet.created}")] if changed else []
+    parts += [f"edited in round {bullet.round}" if changed else f"round {bullet.round}"]
+    parts += [f"from {len(bullet.origin)} attempts ({words})"] if words else []
+    parts += [f"gain of its edit {100 * bullet.lift:+.1f} points"] if bullet.lift is not None else []
+    return ", ".join(parts)
 
 
 def _outcomes(run: RunDirectory) -> dict[str, str]:
@@ -146,6 +153,12 @@ def gate_table(reflections: Sequence[Reflection]) -> Table:
         figures = _gate_figures(reflection.gate) if reflection.gate else ["–"] * 5
         table.add_row(str(reflection.round), str(len(reflection.edits)), *figures, _gate_words(reflection))
     return table
+
+
+def show_proof(console: Console, run: RunDirectory) -> None:
+    """What the one test at the end of the search said, if there was one."""
+    for entry in run.read("confirmation.jsonl", Confirmation):
+        console.print(safe(proof_text(entry.model_dump())), soft_wrap=True)
 
 
 def _gate_figures(gate: GateResult) -> list[str]:

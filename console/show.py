@@ -11,13 +11,14 @@ from rich.console import Console
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
+from rich.tree import Tree
 
 from console.evidence import show_result_evidence, show_strategy_evidence
-from console.review import arms_table, bullets_view, difference_view, gate_table
+from console.review import arms_table, bullets_view, difference_view, gate_table, show_proof
 from console.text import plain, safe
 from evaluation.summary import STOPPED
 from graphs.exclusions import training_begun
-from graphs.strategies import all_versions, load_strategy
+from graphs.strategies import StrategyVersion, all_versions, load_strategy
 from graphs.usage import short_model, usage_rows
 from models.ledger import read_rows
 from records.exclusions import standing_exclusions
@@ -138,13 +139,18 @@ def _show_difference(console: Console, run: RunDirectory, reflection: Reflection
 
 
 def show_strategy(console: Console, run: RunDirectory, limit: int) -> None:
-    """All versions in order, the gate's figures, the validation and the decisions."""
-    for version in all_versions(run):
+    """The versions as a tree, each with what it changed, the gate's figures, the validation and the decisions."""
+    versions = all_versions(run)
+    console.print(evolution(versions))
+    for version in versions:
         title = f"{version.strategy.hash} · {version.status} · round {version.strategy.round}"
         console.print(Panel(_version_view(run, version.strategy), title=title, title_align="left"))
         if version.gate:
             console.print(f"  gate: {safe(version.gate.reason)}")
+        if version.note:
+            console.print(f"  note: {safe(version.note)}", soft_wrap=True)
     console.print(gate_table(run.read("reflections.jsonl", Reflection)))
+    show_proof(console, run)
     decisions = run.read("decisions.jsonl", Decision)
     rows = [row for row in run.rows("evaluation/rows.jsonl") if row["suite"] == "strategy"]
     if rows:
@@ -154,6 +160,31 @@ def show_strategy(console: Console, run: RunDirectory, limit: int) -> None:
         console.print(
             f"{decision.time} {safe(decision.who)}: {decision.action} {decision.strategy_hash} {safe(decision.reason)}"
         )
+
+
+def evolution(versions: Sequence[StrategyVersion]) -> Tree:
+    """Which version was made from which, and what became of it."""
+    names = {version.strategy.hash for version in versions}
+    tree = Tree("Evolution of the strategy")
+    shown = set[str]()
+
+    def grow(branch: Tree, parent: str | None) -> None:
+        for version in versions:
+            strategy = version.strategy
+            begins = strategy.parent not in names if parent is None else strategy.parent == parent
+            if begins and strategy.hash not in shown:
+                shown.add(strategy.hash)
+                grow(branch.add(_branch_line(version)), strategy.hash)
+
+    grow(tree, None)
+    return tree
+
+
+def _branch_line(version: StrategyVersion) -> str:
+    strategy, gate = version.strategy, version.gate
+    gain = f", {100 * gate.difference:+.1f} points on {gate.n} items" if gate and gate.difference is not None else ""
+    size = f"{len(strategy.bullets)} bullets"
+    return safe(f"{strategy.hash} · round {strategy.round} · {version.status} · {size}{gain}")
 
 
 def _version_view(run: RunDirectory, strategy: Strategy) -> Any:

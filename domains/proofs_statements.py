@@ -1,8 +1,8 @@
 """Statements that core Lean 4 proves without Mathlib, each with a reference proof.
 
 They stand in proofs_statements.txt: `name [parameters] | claim | step; step`, under lines `# area difficulty`. `KK`
-is the parameter, `LL` the number after it. What was really checked, with which Lean, stands in
-tests/sandbox/lean_fixtures/references.jsonl.
+is the parameter, `LL` the number after it. Not guaranteed: that the proofs are right; no
+Lean has checked them yet (`make test-lean` does).
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from scipy import stats
+import scipy  # loads its parts when they are used: the program starts faster
 
 from evaluation.intervals import LEVEL, Interval, paired_difference
 from evaluation.pairs import align
@@ -55,7 +55,7 @@ def fieller(numerators: np.ndarray, denominators: np.ndarray, level: float = LEV
         return None
     top, below = float(numerators.mean()), float(denominators.mean())
     (top_var, both), (_, below_var) = np.cov(numerators, denominators) / n
-    t = float(stats.t.ppf(0.5 + level / 2, n - 1))
+    t = float(scipy.stats.t.ppf(0.5 + level / 2, n - 1))
     if below == 0 or (g := t * t * below_var / below**2) >= 1:
         return None
     ratio, slope = top / below, both / below_var if below_var else 0.0

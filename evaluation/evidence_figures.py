@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
-
-from matplotlib.axes import Axes
+from typing import TYPE_CHECKING, Any
 
 from evaluation.figures import MARKERS, Palette, Plot, label_rows, make_plot, whiskers
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 Json = Mapping[str, Any]
 Point = tuple[float, float, Sequence[float]]

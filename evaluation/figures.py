@@ -9,13 +9,13 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
-
-import matplotlib
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from typing import TYPE_CHECKING, Any
 
 from records.rundir import RunDirectory
+
+if TYPE_CHECKING:  # matplotlib is loaded when something is drawn: the program starts faster
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 Json = Mapping[str, Any]
 WIDTH = 3.9
@@ -211,6 +211,9 @@ def make_plot(name: str, title: str, alt: str, height: float, draw: Callable[[Ax
 
 
 def _svg(height: float, draw: Callable[[Axes, Palette], None], colours: Palette) -> str:
+    import matplotlib
+    from matplotlib.figure import Figure
+
     names = ("text.color", "axes.labelcolor", "xtick.color", "ytick.color", "axes.edgecolor")
     ink: dict[str, Any] = {**dict.fromkeys(names, colours.text), "grid.color": colours.grid, "axes.axisbelow": True}
     style: Any = {**STYLE, **ink}

@@ -1,10 +1,13 @@
 """May an edited strategy replace the current one? Rules that decide on paired validation items.
 
+Guaranteed by `ConfirmGate`: a final strategy that is no better than the starting point is kept with a
+probability of at most `alpha`, whatever the search did: it is tested once, exactly, on items that the search
+never used. Nothing is promised about a single edit on the way.
 Guaranteed by `SequentialGate`: over all rounds together an edit that changes nothing but wording is
 accepted with a probability of at most `alpha`, however noisy the replies are, as long as the items are
 independent, the reflector does not know them and which edit is tested does not depend on their outcomes.
 Each round's test is exact, and the levels of the rounds add up to `alpha` at most. Stopping early adds
-nothing: an acceptance is said early only when the remaining items cannot undo it.
+nothing to either: an acceptance is said early only when the remaining items cannot undo it.
 Not guaranteed: that a real but small improvement is seen (`evaluation.power` says how large it must be);
 and nothing of all this by the other two rules.
 
@@ -27,6 +30,7 @@ from records.nouns import GateResult
 Scores = Sequence[float | None]  # per item: True and False, or a share of its replies; None marks an ungraded one
 SMALLEST_LOOK = 12  # items; fewer tell nothing
 ASKED = 0.1  # the gain whose price in items is always said
+FIRST_LOOK = 4  # a search drops a candidate that is behind on the first quarter of its items
 UNDOABLE = "the other items cannot change this"
 
 
@@ -37,6 +41,9 @@ class Round:
     index: int
     rounds: int
     spent: float = 0.0
+
+
+ONCE = Round(0, 1)  # the place of a test that is made once
 
 
 class GateRule(Protocol):
@@ -175,6 +182,63 @@ class SequentialGate:
 
 
 @dataclass(frozen=True)
+class ConfirmGate:
+    """Search cheaply, prove once: an edit is kept if it solves more of the search's items, and the final strategy
+    is tested against the starting point on the other items.
+
+    `share` of the items are kept for that one test, which is `proof`: a `SequentialGate` of a single round, so
+    that `alpha` is split over nothing. On the way a candidate that is behind after the first quarter of the
+    search's items is dropped.
+    """
+
+    alpha: float = 0.05
+    share: float = 2 / 3
+    looks: int = 4
+    futility: float = 0.05
+    repeats: int = 1
+    name: str = field(default="confirm", init=False)
+
+    @property
+    def proof(self) -> SequentialGate:
+        """The test of the final strategy; its place is `ONCE`."""
+        return SequentialGate(self.alpha, self.looks, self.futility, self.repeats)
+
+    def sizes(self, items: int) -> tuple[int, int]:
+        """Items of the search and of the proof; each has one at least. Raises ValueError for fewer than two."""
+        if items < 2:
+            raise ValueError("gate.rule=confirm needs two items or more")
+        kept = min(items - 1, max(1, round(items * self.share)))
+        return items - kept, kept
+
+    def batches(self, items: int, round_index: int, seed: int) -> list[list[int]]:
+        """The search's items in one order for all rounds: the first quarter, then the others."""
+        search = self._order(items, seed)[: self.sizes(items)[0]]
+        first = math.ceil(len(search) / FIRST_LOOK)
+        return [batch for batch in (search[:first], search[first:]) if batch]
+
+    def proof_batches(self, items: int, seed: int) -> list[list[int]]:
+        """The items that the search never used, batch after batch."""
+        kept = self._order(items, seed)[self.sizes(items)[0] :]
+        return [[kept[i] for i in batch] for batch in self.proof.batches(len(kept), 0, seed)]
+
+    @staticmethod
+    def _order(items: int, seed: int) -> list[int]:
+        return random.Random(f"{seed}/gate").sample(range(items), items)
+
+    def stop(self, current: Scores, candidate: Scores, planned: int, place: Round) -> GateResult | None:
+        """Drop a candidate that is behind."""
+        found = compare(current, candidate)
+        if len(current) >= planned or sum(found.values) >= -1e-9:
+            return None
+        return _result(self.name, False, found, planned, 1.0, "it is behind")
+
+    def decide(self, current: Scores, candidate: Scores, place: Round) -> GateResult:
+        """Keep the candidate for now if its sum over the graded items is larger."""
+        found = compare(current, candidate)
+        return _result(self.name, sum(found.values) > 1e-9, found, len(current), 1.0, "")
+
+
+@dataclass(frozen=True)
 class StrictGate:
     """GEPA's published rule: accept if the sum over a small fresh minibatch improves.
 
@@ -219,29 +283,43 @@ class OpenGate:
 
 def gate_rule(config: RunConfig) -> GateRule:
     """The rule that the configuration names."""
-    settings = config.gate
+    settings, alpha = config.gate, config.loop.alpha
     if settings.rule == "strict":
         return StrictGate(settings.minibatch)
     if settings.rule == "none":
         return OpenGate()
-    return SequentialGate(config.loop.alpha, settings.looks, settings.futility, settings.repeats)
+    if settings.rule == "confirm":
+        return ConfirmGate(alpha, settings.proof_share, settings.looks, settings.futility, settings.repeats)
+    return SequentialGate(alpha, settings.looks, settings.futility, settings.repeats)
 
 
 def promise(config: RunConfig) -> str:
     """What the gate can show with these settings: one line to read before anything is spent."""
     rule, items = gate_rule(config), config.sizes.gate
+    if isinstance(rule, ConfirmGate):
+        searched, kept = rule.sizes(items)
+        head = (
+            f"gate 'confirm': {searched} items for the search, {kept} others prove its end once, alpha {rule.alpha:g}"
+        )
+        return _promise(head, rule.proof, kept, rule.proof.level(ONCE), rule.share)
     if not isinstance(rule, SequentialGate):
         return f"gate '{rule.name}': no test, an edit that changes nothing can pass"
     level = rule.level(Round(0, max(1, config.loop.rounds)))
     head = f"gate 'sequential': {items} items, alpha {level:.4f} per round ({config.loop.alpha:g} over all)"
+    return _promise(head, rule, items, level)
+
+
+def _promise(head: str, rule: SequentialGate, items: int, level: float, share: float = 1.0) -> str:
+    """`share` of the gate's items make the test."""
     gains = [rule.detectable(items, level, noise) for noise in (STEADY, None)]
     if gains[0] is None:
         return f"{head}; too few to show any gain (raise sizes.gate)"
     least, most = (f"{gain:.0%}" if gain is not None else "none" for gain in gains)
-    needed = [items_needed(ASKED, level, rule.goal, noise, rule.repeats) for noise in (STEADY, None)]
+    tested = [items_needed(ASKED, level, rule.goal, noise, rule.repeats) or MOST_ITEMS for noise in (STEADY, None)]
+    needed = [math.ceil(count / share) for count in tested]
     return (
         f"{head}; with 80% probability they show a gain of {least} if replies hardly vary, {most} if they vary as much "
-        f"as they can; a gain of {ASKED:.0%} takes {needed[0] or MOST_ITEMS} to {needed[1] or MOST_ITEMS} items"
+        f"as they can; a gain of {ASKED:.0%} takes {needed[0]} to {needed[1]} items" + ("" if share == 1 else " in all")
     )
 
 

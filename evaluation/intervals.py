@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+import scipy  # loads its parts when they are used: the program starts faster
 
 from records.nouns import content_hash
 
@@ -56,7 +56,7 @@ def wilson(correct: float, n: float, level: float = LEVEL) -> Interval | None:
     """
     if n <= 0:
         return None
-    z = float(stats.norm.ppf(0.5 + level / 2))
+    z = float(scipy.stats.norm.ppf(0.5 + level / 2))
     share, spread = correct / n, z * z / n
     centre = (share + spread / 2) / (1 + spread)
     half = z * math.sqrt(share * (1 - share) / n + spread / (4 * n)) / (1 + spread)
@@ -116,12 +116,12 @@ def constant_baseline(expected: Sequence[str]) -> tuple[str, int] | None:
 
 def exact_mcnemar(wins: int, losses: int) -> float:
     """Two-sided exact McNemar p-value: a binomial test of the discordant pairs."""
-    return float(stats.binomtest(wins, wins + losses).pvalue) if wins + losses else 1.0
+    return float(scipy.stats.binomtest(wins, wins + losses).pvalue) if wins + losses else 1.0
 
 
 def exact_mcnemar_greater(wins: int, losses: int) -> float:
     """One-sided exact McNemar p-value of "more wins than losses"."""
-    return float(stats.binomtest(wins, wins + losses, alternative="greater").pvalue) if wins + losses else 1.0
+    return float(scipy.stats.binomtest(wins, wins + losses, alternative="greater").pvalue) if wins + losses else 1.0
 
 
 def sign_flip_greater(differences: Sequence[float]) -> float:
@@ -152,7 +152,7 @@ def _grid_p(steps: Sequence[int]) -> float:
 
 
 def _sampled_p(steps: np.ndarray) -> float:
-    test = stats.permutation_test(
+    test = scipy.stats.permutation_test(
         (steps,),
         np.sum,
         permutation_type="samples",
@@ -212,7 +212,7 @@ def bootstrap_ratio(numerators: np.ndarray, denominators: np.ndarray) -> np.ndar
     if len(numerators) == 1:  # scipy refuses one observation; there is nothing to resample
         return np.full(RESAMPLES, numerators[0] / denominators[0])
     with np.errstate(divide="ignore", invalid="ignore"):
-        result = stats.bootstrap(
+        result = scipy.stats.bootstrap(
             (numerators, denominators),
             _ratio,
             paired=True,

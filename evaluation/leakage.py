@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
-from scipy import sparse
+import scipy  # loads its parts when they are used: the program starts faster
 
 from records.nouns import Problem, Record, Split
 
@@ -226,8 +226,8 @@ class _Half:
 
     problems: Sequence[Problem]
     texts: Sequence[str]
-    shingles: sparse.csr_matrix
-    grams: sparse.csr_matrix
+    shingles: scipy.sparse.csr_matrix
+    grams: scipy.sparse.csr_matrix
 
 
 def _overlaps(text: str, splits: Mapping[Split, Sequence[Problem]]) -> list[Overlap]:
@@ -270,7 +270,7 @@ def _text_grams(text: str) -> set[str]:
     return grams(tokens, LONG_GRAM if len(tokens) > LONG_TEXT else SHORT_GRAM)
 
 
-def _matrix(sets: Sequence[set[str]]) -> sparse.csr_matrix:
+def _matrix(sets: Sequence[set[str]]) -> scipy.sparse.csr_matrix:
     """Rows = texts, columns = pieces, without pieces that over a fifth of all texts share."""
     counts = Counter(piece for found in sets for piece in found)
     often = max(2.0, BOILERPLATE_SHARE * len(sets))
@@ -278,14 +278,14 @@ def _matrix(sets: Sequence[set[str]]) -> sparse.csr_matrix:
     return _sparse([[columns[piece] for piece in found if piece in columns] for found in sets], len(columns))
 
 
-def _sparse(rows: Sequence[list[int]], width: int) -> sparse.csr_matrix:
+def _sparse(rows: Sequence[list[int]], width: int) -> scipy.sparse.csr_matrix:
     starts = np.cumsum([0, *(len(row) for row in rows)])
     columns = np.fromiter((column for row in rows for column in row), dtype=np.int32, count=int(starts[-1]))
     data = np.ones(len(columns), dtype=np.int32)
-    return sparse.csr_matrix((data, columns, starts), shape=(len(rows), max(1, width)))
+    return scipy.sparse.csr_matrix((data, columns, starts), shape=(len(rows), max(1, width)))
 
 
-def _jaccard(left: sparse.csr_matrix, right: sparse.csr_matrix) -> np.ndarray:
+def _jaccard(left: scipy.sparse.csr_matrix, right: scipy.sparse.csr_matrix) -> np.ndarray:
     """Jaccard similarity of every row of `left` with every row of `right`."""
     common = (left @ right.T).toarray().astype(float)
     union = left.sum(axis=1) + right.sum(axis=1).T - common

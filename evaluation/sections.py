@@ -265,7 +265,17 @@ def gate_section(summary: Json) -> Section | None:
         for edit in entry["edits"]
     ]
     folded = [Table("Proposed edits", ["round", "operation", "section", "text", "reason", "attempts"], edits, 6)]
-    return Section("The gate", _gate_notes(history), [rounds], folded=folded if edits else ())
+    proof = [proof_text(entry) for entry in summary["strategy"].get("confirmation", [])]
+    return Section("The gate", [*_gate_notes(history), *proof], [rounds], folded=folded if edits else ())
+
+
+def proof_text(entry: Json) -> str:
+    """What the one test at the end of a search said."""
+    gate = entry["gate"]
+    word = "is proved" if gate["accepted"] else "is not proved, so the first draft stands"
+    items = f"{gate['wins']} won, {gate['losses']} lost of {gate['n']} items that the search never used"
+    chance = f"p = {p_text(gate['p_value'])} against {gate['alpha']:g}"
+    return f"The final strategy {entry['final_hash']} {word}: {items}, {chance}."
 
 
 def _gate_notes(history: Sequence[Json]) -> list[str]:
@@ -273,6 +283,12 @@ def _gate_notes(history: Sequence[Json]) -> list[str]:
     gates = [entry["gate"] for entry in history if entry["gate"]]
     if any(gate["policy"] in ("strict", "none") for gate in gates):
         return ["This rule is no test: an edit that changes nothing can have been kept."]
+    if any(gate["policy"] == "confirm" for gate in gates):
+        return [
+            "An edit is kept for now if it solves more of the search's validation items, which is no test. The final "
+            "strategy is tested once against the first draft, on items that the search never used, by a one-sided "
+            "exact paired test; it is used only if that shows a gain."
+        ]
     notes = ["An edit is kept only if a one-sided exact test on validation items says so that no reflection saw."]
     gains = [gate["detectable"] for gate in gates if gate["detectable"] is not None]
     if gains:

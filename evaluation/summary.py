@@ -21,7 +21,7 @@ from evaluation.dataset import FROZEN
 from evaluation.leakage import StrategyCheck, check_splits
 from evaluation.student_rounds import last_round, student_rounds
 from evaluation.transfers import ABOUT, TRANSFERS, transfer_figures
-from records.nouns import Decision, EvaluationRow, Problem, Reflection, Strategy
+from records.nouns import Confirmation, Decision, EvaluationRow, Problem, Reflection, Strategy
 from records.rundir import RunDirectory, RunError
 
 SUMMARY = "evaluation/summary.json"
@@ -156,7 +156,8 @@ def strategy_section(run: RunDirectory, rows: Sequence[EvaluationRow], problems:
     reflections = sorted(read(run, "reflections.jsonl", Reflection), key=lambda r: (r.round, r.batch, r.id))
     decisions = read(run, "decisions.jsonl", Decision)
     decision = decisions[-1] if decisions else None
-    version = _version(decision, reflections, rows)
+    proofs = read(run, "confirmation.jsonl", Confirmation)
+    version = _version(decision, proofs, reflections, rows)
     known = strategies(run)
     strategy = known.get(version or "")
     text = strategy.text if strategy else decision.text if decision else None
@@ -176,6 +177,7 @@ def strategy_section(run: RunDirectory, rows: Sequence[EvaluationRow], problems:
         "bullets": [bullet.model_dump() for bullet in strategy.bullets] if strategy else [],
         "decisions": [entry.model_dump(exclude={"text", "time"}) for entry in decisions],
         "gate": [gate_entry(reflection) for reflection in reflections],
+        "confirmation": [entry.model_dump() for entry in proofs],
         "leaks": [leak.model_dump() for leak in StrategyCheck(problems).leaks(text)] if text else [],
     }
 
@@ -313,13 +315,20 @@ def differences(stored: Any, fresh: Any, path: str = "") -> list[str]:
     return [] if stored == fresh else [f"{path}: {_short(stored)} is stored, {_short(fresh)} is right"]
 
 
-def _version(decision: Decision | None, reflections: Sequence[Reflection], rows: Sequence[EvaluationRow]) -> str | None:
-    """Hash of the strategy that was decided on, else measured, else accepted last."""
+def _version(
+    decision: Decision | None,
+    proofs: Sequence[Confirmation],
+    reflections: Sequence[Reflection],
+    rows: Sequence[EvaluationRow],
+) -> str | None:
+    """Hash of the strategy that was decided on, else measured, else kept by the proof, else accepted last."""
     if decision:
         return decision.approved_hash or decision.strategy_hash
     measured = {row.strategy_hash for row in rows if row.suite == "strategy"}
     if len(measured) == 1:
         return measured.pop()
+    if proofs:
+        return proofs[-1].kept_hash
     accepted = [reflection.candidate_hash for reflection in reflections if reflection.accepted]
     return accepted[-1] if accepted else None
 

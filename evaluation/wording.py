@@ -119,7 +119,9 @@ def strategy_line(strategy: Json) -> str:
     if not words:
         return "The strategy was not tested on any validator model."
     each = ", ".join(f"{model}: {word}" for model, word in words.items())
-    unchanged = "" if any(entry["accepted"] for entry in strategy["gate"]) else _UNCHANGED
+    proofs = strategy.get("confirmation", [])
+    kept = any(entry["accepted"] for entry in strategy["gate"]) and all(entry["gate"]["accepted"] for entry in proofs)
+    unchanged = "" if kept else _UNCHANGED
     verdict = {
         verdicts.SUPPORTED: "the strategy is supported by every validator model",
         verdicts.HARMFUL: "the strategy is harmful to a validator model",
@@ -127,7 +129,7 @@ def strategy_line(strategy: Json) -> str:
     return f"Zero-shot, {verdict} ({each}).{unchanged}"
 
 
-_UNCHANGED = " No edit passed the gate, so it is the teacher's first draft, or a rewording of it."
+_UNCHANGED = " No edit passed the gate and its proof, so it is the teacher's first draft, or a rewording of it."
 
 
 def teacher_line(models: Json) -> str:

@@ -8,9 +8,10 @@ from typing import Protocol
 
 from agents.teacher import Teacher
 from domains.base import Domain, Verifier
+from evaluation.leakage import StrategyCheck
 from models.gateway import Gateway
 from records.config import RunConfig
-from records.nouns import Decision, Problem
+from records.nouns import Attempt, Decision, Problem, Verdict
 from records.rundir import RunDirectory
 from records.splits import ProblemSet
 
@@ -53,6 +54,19 @@ class Silent:
         """Nothing is shown."""
 
 
+@dataclass(frozen=True)
+class Judged:
+    """Attempts and their verdicts by id, in the order of their record."""
+
+    attempts: dict[str, Attempt]
+    verdicts: dict[str, Verdict]
+
+    def add(self, attempt: Attempt, verdict: Verdict) -> None:
+        """One that is on disk; what is there stays."""
+        self.attempts.setdefault(attempt.id, attempt)
+        self.verdicts.setdefault(verdict.id, verdict)
+
+
 class StageError(Exception):
     """A stage could not finish. The run stays resumable; the message says what happened."""
 
@@ -70,6 +84,8 @@ class RunContext:
     events: Events = field(default_factory=Silent)
     decided: Mapping[str, Decision] = field(default_factory=dict)  # in a replay, the source's decisions by id
     _problems: ProblemSet | None = None
+    _leak_check: StrategyCheck | None = None
+    _judged: Judged | None = None
 
     @property
     def problems(self) -> ProblemSet:
@@ -82,7 +98,22 @@ class RunContext:
     def add_problems(self, problems: Sequence[Problem]) -> None:
         """Add training problems to the run."""
         self.run.append("problems.jsonl", problems)
-        self._problems = None
+        self._problems = self._leak_check = None
+
+    @property
+    def judged(self) -> Judged:
+        """The run's attempts and verdicts, read once; who records one adds it here."""
+        if self._judged is None:
+            attempts, verdicts = self.run.read("attempts.jsonl", Attempt), self.run.read("verdicts.jsonl", Verdict)
+            self._judged = Judged({one.id: one for one in attempts}, {one.id: one for one in verdicts})
+        return self._judged
+
+    @property
+    def leak_check(self) -> StrategyCheck:
+        """Looks for held-out problems in strategies; built once, because it indexes them all."""
+        if self._leak_check is None:
+            self._leak_check = StrategyCheck(self.run.read("problems.jsonl", Problem))
+        return self._leak_check
 
     @property
     def reply_tokens(self) -> int:

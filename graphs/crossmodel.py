@@ -26,7 +26,7 @@ from records.nouns import EvaluationRow, Reflection
 async def survey(state: TransferState, runtime: Runtime[RunContext]) -> dict[str, Any]:
     """Every strategy that the loop has kept so far on every validator, with the problem alone as control."""
     context = runtime.context
-    found = _candidates(context, state)
+    found = candidates(context, state)
     if _needed(context, found):
         models = list(dict.fromkeys(context.config.validators))
         shown = [Shown(f"{CANDIDATE}{i}", load_strategy(context.run, name), name) for i, name in enumerate(found)]
@@ -36,10 +36,11 @@ async def survey(state: TransferState, runtime: Runtime[RunContext]) -> dict[str
     return {"candidates": found, "focus": None, "loop_ended": state.get("loop_ended", state["round"])}
 
 
-def _candidates(context: RunContext, state: TransferState) -> list[str]:
+def candidates(context: RunContext, state: TransferState) -> list[str]:
     """Hashes in the order in which the loop came to them; a later survey only adds to the list."""
     reflections = sorted(context.run.read("reflections.jsonl", Reflection), key=lambda entry: entry.round)
-    kept = [entry.candidate_hash for entry in reflections if entry.accepted and entry.candidate_hash]
+    proved = [entry for entry in reflections if entry.accepted and entry.gate and entry.gate.policy != "confirm"]
+    kept = [entry.candidate_hash for entry in proved if entry.candidate_hash]  # a search's steps are no candidates
     return list(dict.fromkeys([*state.get("candidates", []), state["draft"], *kept, state["current"]]))
 
 

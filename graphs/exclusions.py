@@ -10,14 +10,14 @@ change, and dataset/excluded/ the rows.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 from evaluation.dataset import FROZEN, drop_problems
 from records.exclusions import EXCLUSIONS, Exclusion, standing_exclusions
-from records.nouns import TrainingRow
+from records.nouns import Problem, TrainingRow
 from records.rundir import RunDirectory, RunError, append_lines, locked
 
 LOCK = "exclusions.lock"
@@ -74,6 +74,12 @@ def freeze_datasets(run: RunDirectory) -> list[Exclusion]:
             rows = [exclusion.model_dump(mode="json") for exclusion in standing.values()]
             drop_problems(run, {row["problem_id"]: row for row in rows})
     return list(standing.values())
+
+
+def without_excluded(run: RunDirectory, problems: Sequence[Problem]) -> list[Problem]:
+    """The problems that a later round of the student may be trained on: what was left out stays out."""
+    standing = standing_exclusions(run)
+    return [problem for problem in problems if problem.id not in standing]
 
 
 def _write(run: RunDirectory, row_id: str, problem_id: str, reason: str, who: str, *, excluded: bool) -> Exclusion:

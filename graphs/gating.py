@@ -6,7 +6,7 @@ import functools
 from collections.abc import Sequence
 
 from agents.solver import Solver
-from evaluation.gate import GateRule, Round, gate_rule, mean_scores
+from evaluation.gate import ONCE, ConfirmGate, GateRule, Round, gate_rule, mean_scores
 from graphs.attempts import Job, attempt_all, passed
 from graphs.context import RunContext
 from graphs.strategies import load_strategy
@@ -21,12 +21,29 @@ async def compare_strategies(context: RunContext, current: str, candidate: str, 
     return await decide(context, gate_rule(context.config), _place(context, number), pair, gate_model(context), label)
 
 
+async def prove(context: RunContext, rule: ConfirmGate, start: str, final: str) -> GateResult:
+    """The one test of the final strategy against the starting point, on items that no comparison used."""
+    items = len(context.problems.open("validation", "gate"))
+    batches, label = rule.proof_batches(items, context.config.seed), "Proof of the final strategy"
+    return await decide(context, rule.proof, ONCE, (start, final), gate_model(context), label, batches)
+
+
 async def decide(
-    context: RunContext, rule: GateRule, place: Round, pair: tuple[str, str], model: str, label: str
+    context: RunContext,
+    rule: GateRule,
+    place: Round,
+    pair: tuple[str, str],
+    model: str,
+    label: str,
+    batches: Sequence[Sequence[int]] | None = None,
 ) -> GateResult:
-    """What a rule says of the current strategy and the candidate, when the gain of `model` counts."""
+    """What a rule says of the current strategy and the candidate, when the gain of `model` counts.
+
+    `batches`: places of the items to ask, by default those that the rule names.
+    """
     problems = context.problems.open("validation", "gate")
-    batches = rule.batches(len(problems), place.index, context.config.seed)
+    if batches is None:
+        batches = rule.batches(len(problems), place.index, context.config.seed)
     planned = sum(map(len, batches))
     old, new = Scores(), Scores()
     for batch in batches:
@@ -58,7 +75,7 @@ async def _scores(
 
 
 def _jobs(context: RunContext, problems: Sequence[Problem], strategy_hash: str, sample: int, model: str) -> list[Job]:
-    strategy = load_strategy(context.run, strategy_hash)
+    text = load_strategy(context.run, strategy_hash).text
     solver = Solver(context.gateway, model, "gate", context.config.decoding)
     return [
         (
@@ -67,8 +84,8 @@ def _jobs(context: RunContext, problems: Sequence[Problem], strategy_hash: str, 
                 solver.solve,
                 problem,
                 stage="gate",
-                arm=f"strategy-{strategy_hash}",
-                context=strategy.text,
+                arm=arm_of(strategy_hash),
+                context=text,
                 strategy_hash=strategy_hash,
                 sample=sample,
                 max_tokens=context.reply_tokens,
@@ -76,6 +93,11 @@ def _jobs(context: RunContext, problems: Sequence[Problem], strategy_hash: str, 
         )
         for problem in problems
     ]
+
+
+def arm_of(strategy_hash: str) -> str:
+    """The arm of a strategy's attempts at the gate."""
+    return f"strategy-{strategy_hash}"
 
 
 def gate_model(context: RunContext) -> str:

@@ -1,4 +1,4 @@
-"""Stage 3, the LRL loop as a subgraph: solve a batch, verify, reflect, edit the strategy, gate."""
+"""Stage 3, the LRL loop as a subgraph: solve a batch, verify, reflect, edit the strategy, gate; then the proof."""
 
 from __future__ import annotations
 
@@ -9,16 +9,20 @@ from typing import Any, Literal
 from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
 
-from agents.playbook import EditError, apply_edits, check_size
+from agents.playbook import EditError, apply_edits, parse_strategy
 from agents.teacher import Graded
-from evaluation.leakage import check_strategy
 from graphs.attempts import attempt_all, share_passed, teacher_jobs
+from graphs.confirmation import confirm
 from graphs.context import RunContext
 from graphs.gating import compare_strategies
+from graphs.gepa_search import gepa
+from graphs.refusals import refusal, tried_before, without_faults
+from graphs.search import after_gate, merge, merge_is_due, parent_of_round, record_kept
 from graphs.state import TransferState
 from graphs.strategies import load_strategy, save_strategy
 from models.tokens import count_tokens
-from records.nouns import Attempt, Edit, GateResult, Problem, Reflection, Strategy, Verdict
+from prompts import load_strategy_file
+from records.nouns import Edit, GateResult, Problem, Reflection, Strategy
 
 EXAMPLE_TASKS = 3  # shown to the teacher before it has seen any result
 
@@ -27,11 +31,21 @@ async def draft_strategy(state: TransferState, runtime: Runtime[RunContext]) -> 
     """The strategy that the teacher writes before it has seen any result: the one_shot arm."""
     context = runtime.context
     context.events.stage("First strategy, written without results")
-    draft = await context.teacher.draft(_example_tasks(context))
-    save_strategy(context.run, draft, "draft")
+    draft, faults = await _safe_draft(context)
+    note = "; ".join(filter(None, (context.teacher.note, *faults)))
+    save_strategy(context.run, draft, "draft", note=note)
     size = f"{len(draft.bullets)} bullets, {count_tokens(draft.text)} tokens"
-    context.events.info("; ".join(filter(None, (size, context.teacher.note))))
-    return {"draft": draft.hash, "current": draft.hash, "round": 0, "rejected": []}
+    context.events.info("; ".join(filter(None, (size, note))))
+    return {"draft": draft.hash, "current": draft.hash, "pool": [draft.hash], "round": 0, "rejected": []}
+
+
+async def _safe_draft(context: RunContext) -> tuple[Strategy, list[str]]:
+    """The teacher's draft without what must not stand in a strategy; the domain's own seed if nothing is left."""
+    draft, faults = without_faults(context, await context.teacher.draft(_example_tasks(context)))
+    if not draft.bullets:
+        seed = parse_strategy(load_strategy_file(context.domain.name), name=context.domain.name)
+        return seed, [*faults, "no bullet of the draft could stand: the domain's seed strategy takes its place"]
+    return draft, faults
 
 
 def _example_tasks(context: RunContext) -> list[Problem]:
@@ -43,7 +57,8 @@ def _example_tasks(context: RunContext) -> list[Problem]:
 async def solve_batch(state: TransferState, runtime: Runtime[RunContext]) -> dict[str, Any]:
     """Several attempts of the teacher at each problem of this round's batch, judged."""
     context, number = runtime.context, state["round"] + 1
-    strategy = load_strategy(context.run, state["current"])
+    parent = parent_of_round(context, state, number)
+    strategy = load_strategy(context.run, parent)
     jobs = [
         job
         for problem in batch_of(context, number)
@@ -52,7 +67,7 @@ async def solve_batch(state: TransferState, runtime: Runtime[RunContext]) -> dic
     ]
     graded = await attempt_all(context, f"Round {number}: the teacher solves a batch", jobs)
     context.events.info(share_passed(graded))
-    return {"attempt_ids": [item.attempt.id for item in graded], "parent": strategy.hash}
+    return {"attempt_ids": [item.attempt.id for item in graded], "parent": parent}
 
 
 def batch_of(context: RunContext, number: int) -> list[Problem]:
@@ -70,10 +85,12 @@ async def reflect(state: TransferState, runtime: Runtime[RunContext]) -> dict[st
     context.events.stage(f"Round {number}: reflection")
     strategy = load_strategy(context.run, state["parent"])
     graded = _graded(context, state["attempt_ids"])
-    rejected = [r for r in context.run.read("reflections.jsonl", Reflection) if not r.accepted]
+    earlier = context.run.read("reflections.jsonl", Reflection)
+    rejected = [r for r in earlier if not r.accepted and r.round < number]  # a repeated step sees what it saw
     journal = await context.teacher.reflect(graded, strategy, rejected, number)
     edits = await context.teacher.propose(journal, graded, strategy, rejected, number)
-    candidate, note = _candidate(context, strategy, edits, number)
+    candidate, note = _candidate(context, strategy, edits, state)
+    note = "; ".join(filter(None, (note, context.teacher.note)))
     proposal = Reflection(
         id=f"reflection-{number}",
         round=number,
@@ -89,15 +106,13 @@ async def reflect(state: TransferState, runtime: Runtime[RunContext]) -> dict[st
         teacher=context.teacher.writer,
     )
     context.run.append("proposals.jsonl", [proposal])
-    note = "; ".join(filter(None, (note, context.teacher.note)))
     context.events.info(f"{len(edits)} edits proposed" + (f"; {note}" if note else ""))
     return {"candidate": candidate}
 
 
 def _graded(context: RunContext, attempt_ids: Sequence[str]) -> list[Graded]:
     """The batch as it stands on disk. Only train problems can be opened here."""
-    attempts = {a.id: a for a in context.run.read("attempts.jsonl", Attempt)}
-    verdicts = {v.id: v for v in context.run.read("verdicts.jsonl", Verdict)}
+    attempts, verdicts = context.judged.attempts, context.judged.verdicts
     return [
         Graded(
             problem=context.problems.get(attempts[i].problem_id, "reflector"),
@@ -109,20 +124,21 @@ def _graded(context: RunContext, attempt_ids: Sequence[str]) -> list[Graded]:
     ]
 
 
-def _candidate(context: RunContext, strategy: Strategy, edits: Sequence[Edit], number: int) -> tuple[str | None, str]:
+def _candidate(
+    context: RunContext, strategy: Strategy, edits: Sequence[Edit], state: TransferState
+) -> tuple[str | None, str]:
     """Hash of the edited strategy, or None and the reason why there is none to test."""
+    number = state["round"] + 1
     if not edits:
         return None, "no edit was proposed"
     try:
         candidate = apply_edits(strategy, edits, number)
     except EditError as error:
         return None, str(error)
-    if candidate.hash == strategy.hash:
-        return None, "the edits change nothing"
-    if problem := check_size(candidate.text, count_tokens):
+    if problem := refusal(context, candidate):
         return None, problem
-    if leaks := check_strategy(candidate.text, context.run.read("problems.jsonl", Problem)):
-        return None, "it carries answers: " + "; ".join(str(leak) for leak in leaks[:3])
+    if candidate.hash in tried_before(state["draft"], context.run.read("reflections.jsonl", Reflection), number):
+        return None, f"strategy {candidate.hash} was tried before"
     save_strategy(context.run, candidate, "candidate")
     return candidate.hash, ""
 
@@ -133,44 +149,51 @@ async def gate(state: TransferState, runtime: Runtime[RunContext]) -> dict[str, 
     proposal = next(p for p in context.run.read("proposals.jsonl", Reflection) if p.round == number)
     result: GateResult | None = None
     if proposal.candidate_hash:
-        result = await compare_strategies(context, state["current"], proposal.candidate_hash, number)
-        _keep(context, proposal.candidate_hash, result)
+        result = await compare_strategies(context, state["parent"], proposal.candidate_hash, number)
+        record_kept(context, load_strategy(context.run, proposal.candidate_hash), result)
         context.events.info(result.reason)
     accepted = bool(result and result.accepted)
     final = proposal.model_copy(update={"gate": result, "accepted": accepted})
     context.run.append("reflections.jsonl", [final])
     return {
         "round": number,
-        "current": proposal.candidate_hash if accepted else state["current"],
         "candidate": None,
         "rejected": state.get("rejected", []) + ([] if accepted else [final.id]),
+        **after_gate(context, state, proposal.candidate_hash if accepted else None),
     }
-
-
-def _keep(context: RunContext, candidate_hash: str, result: GateResult) -> None:
-    candidate = load_strategy(context.run, candidate_hash)
-    save_strategy(context.run, candidate, "accepted" if result.accepted else "rejected", gate=result)
 
 
 async def distill(state: TransferState, runtime: Runtime[RunContext]) -> dict[str, Any]:
     """The teacher makes the final wording portable; a rewording must pass the same checks."""
     context = runtime.context
     context.events.stage("Distillation into a portable strategy")
+    proves = context.config.gate.rule == "confirm"
+    if proves and state["current"] == state["draft"]:
+        context.events.info("no edit was kept: the first draft stands as it is")
+        return {"current": state["current"]}
     current = load_strategy(context.run, state["current"])
     reflections = context.run.read("reflections.jsonl", Reflection)
     final = await context.teacher.distill(current, reflections)
-    if final.hash != current.hash and _refusal(context, final):
-        context.events.info(f"the rewording is not used: {_refusal(context, final)}")
-        final = current
+    earlier = tried_before(state["draft"], reflections, state["round"] + 1)
+    if final.hash != current.hash:
+        fault = "it is an earlier version" if final.hash in earlier else refusal(context, final)
+        if fault := fault or await _worse(context, state, final):
+            context.events.info(f"the rewording is not used: {fault}")
+            final = current
     if final.hash != current.hash:
         save_strategy(context.run, final, "final")
     context.events.info(f"strategy {final.hash}: {len(final.bullets)} bullets, {count_tokens(final.text)} tokens")
     return {"current": final.hash}
 
 
-def _refusal(context: RunContext, strategy: Strategy) -> str:
-    leaks = check_strategy(strategy.text, context.run.read("problems.jsonl", Problem))
-    return check_size(strategy.text, count_tokens) or "; ".join(str(leak) for leak in leaks[:3])
+async def _worse(context: RunContext, state: TransferState, final: Strategy) -> str:
+    """Under `gate.rule=confirm` a rewording that solves fewer of the search's items is not taken to the proof."""
+    if context.config.gate.rule != "confirm":
+        return ""
+    save_strategy(context.run, final, "candidate")
+    result = await compare_strategies(context, state["current"], final.hash, state["round"] + 1)
+    save_strategy(context.run, final, "rejected", gate=result, note="the rewording")
+    return "" if result.difference is None or result.difference >= 0 else f"it solves fewer items: {result.reason}"
 
 
 def route_round(state: TransferState, runtime: Runtime[RunContext]) -> Literal["solve_batch", "distill"]:
@@ -178,16 +201,29 @@ def route_round(state: TransferState, runtime: Runtime[RunContext]) -> Literal["
     return "solve_batch" if state["round"] < runtime.context.config.loop.rounds else "distill"
 
 
+def route_gate(state: TransferState, runtime: Runtime[RunContext]) -> Literal["merge", "solve_batch", "distill"]:
+    """A merge where one is due, then as after any round."""
+    return "merge" if merge_is_due(runtime.context, state) else route_round(state, runtime)
+
+
+def route_search(state: TransferState, runtime: Runtime[RunContext]) -> Literal["gepa", "solve_batch", "distill"]:
+    """GEPA's own loop, or ours."""
+    return "gepa" if runtime.context.config.searching == "gepa" else route_round(state, runtime)
+
+
 def learning_builder() -> StateGraph[TransferState, RunContext, TransferState, TransferState]:
     """The LRL loop."""
     builder = StateGraph(TransferState, context_schema=RunContext)
-    nodes: list[Any] = [draft_strategy, solve_batch, reflect, gate, distill]
+    nodes: list[Any] = [draft_strategy, solve_batch, reflect, gate, merge, gepa, distill, confirm]
     for node in nodes:
         builder.add_node(node.__name__, node)
     builder.add_edge(START, "draft_strategy")
-    builder.add_conditional_edges("draft_strategy", route_round)
+    builder.add_conditional_edges("draft_strategy", route_search)
     builder.add_edge("solve_batch", "reflect")
     builder.add_edge("reflect", "gate")
-    builder.add_conditional_edges("gate", route_round)
-    builder.add_edge("distill", END)
+    builder.add_conditional_edges("gate", route_gate)
+    builder.add_conditional_edges("merge", route_round)
+    builder.add_edge("gepa", "distill")
+    builder.add_edge("distill", "confirm")
+    builder.add_edge("confirm", END)
     return builder

@@ -18,10 +18,12 @@ from agents.llm_judge import VERDICT_TOKENS
 from agents.playbook import MAX_TOKENS as STRATEGY_TOKENS
 from agents.teacher import JOURNAL_CHARS, MATERIAL_CHARS, WRITING_TOKENS
 from domains import get_domain
-from evaluation.gate import gate_rule
+from evaluation.gate import ConfirmGate, gate_rule
 from evaluation.power import STEADY, minimum_detectable_effect
 from evaluation.verdicts import ALPHA, REQUIRED
+from graphs.gepa_search import GEPA_MINIBATCH, metric_calls
 from graphs.money import called_models, paid_models
+from graphs.search import MERGE_EVERY
 from graphs.teaching import MAX_SAMPLES
 from graphs.transfers import target_problems
 from models.batches import supports_batches
@@ -163,10 +165,30 @@ def _student(spec: ModelSpec, config: RunConfig, problems: ProblemSet, reply: in
 def _gate(config: RunConfig, problems: ProblemSet, reply: int) -> _Calls:
     """At most every item once per strategy, the current ones and each round's candidate; none without a proposal."""
     items, rounds = problems.open("validation", "gate"), config.loop.rounds + config.rounds - 1
-    compared = sum(map(len, gate_rule(config).batches(len(items), 0, config.seed))) / len(items)
+    rule = gate_rule(config)
+    if isinstance(rule, ConfirmGate):
+        later = (config.rounds - 1 + (config.rounds > 1)) * len(items)  # each edit there is tested by itself
+        most = _searched(config, rule, items, len(problems.open("train", "curator"))) + later
+        return _solving(
+            "gate", "gate", items, (0, most / len(items) * config.gate.repeats), reply, (0, STRATEGY_TOKENS)
+        )
+    compared = sum(map(len, rule.batches(len(items), 0, config.seed))) / len(items)
     strategies = rounds + 1 + (config.rounds > 1)  # after the loop the distilled one is the current one
     times = min(strategies, 2 * rounds * compared) if compared < 1 else (strategies if rounds else 0)
     return _solving("gate", "gate", items, (0, times * config.gate.repeats), reply, (0, STRATEGY_TOKENS))
+
+
+def _searched(config: RunConfig, rule: ConfirmGate, items: Sequence[Problem], train: int) -> int:
+    """Replies at most: the search's items for the draft, each candidate, each merge and the final wording, or what
+    GEPA may use; then the proof, of two strategies."""
+    search, kept = rule.sizes(len(items))
+    rounds = config.loop.rounds
+    merges = rounds // MERGE_EVERY if config.searching == "pareto" else 0
+    strategies = rounds + merges + 2
+    asked = strategies * search
+    if config.searching == "gepa":  # an iteration that was begun is ended, and then the final wording is measured
+        asked = metric_calls(config, train, len(items)) + 2 * GEPA_MINIBATCH + 2 * search
+    return asked + 2 * kept if rounds else 0
 
 
 def _teacher(config: RunConfig, problems: ProblemSet, reply: int) -> Iterator[_Calls]:
@@ -180,12 +202,20 @@ def _teacher(config: RunConfig, problems: ProblemSet, reply: int) -> Iterator[_C
     writes = loop.rounds + config.further_rounds
     yield _solving("baseline", "teacher", held_out, (1, 1), reply)
     yield _writing("draft", (1, 2), TEMPLATE_CHARS + MATERIAL_CHARS)
-    yield _solving("lrl", "teacher", train, solved, reply, strategy)
-    yield _writing("reflect", (loop.rounds, 2 * writes), TEMPLATE_CHARS + MATERIAL_CHARS)
-    yield _writing("propose", (0, 2 * writes), TEMPLATE_CHARS + JOURNAL_CHARS)
+    if config.searching == "gepa":
+        texts = metric_calls(config, len(train), config.sizes.gate) // (2 * GEPA_MINIBATCH) + 1 if loop.rounds else 0
+        later = config.further_rounds * batch / len(train)
+        yield _solving("lrl", "teacher", train, (0, later), reply, strategy)
+        yield _writing("reflect", (0, texts + 2 * config.further_rounds), TEMPLATE_CHARS + MATERIAL_CHARS)
+        yield _writing("propose", (0, 2 * config.further_rounds), TEMPLATE_CHARS + JOURNAL_CHARS)
+    else:
+        yield _solving("lrl", "teacher", train, solved, reply, strategy)
+        yield _writing("reflect", (loop.rounds, 2 * writes), TEMPLATE_CHARS + MATERIAL_CHARS)
+        yield _writing("propose", (0, 2 * writes), TEMPLATE_CHARS + JOURNAL_CHARS)
     yield _gate(config, problems, reply)
     yield from _source(parse_spec(config.teacher), config, problems, reply)
-    yield _writing("distill", (1, 2), TEMPLATE_CHARS)
+    unchanged = config.gate.rule == "confirm"  # then a draft that no edit has changed is not distilled
+    yield _writing("distill", (0 if unchanged else 1, 2), TEMPLATE_CHARS)
     most = tries + _later_tries(config, len(train), tries)
     yield _solving("curation", "teacher", train, (1, most), reply, strategy if tries > MAX_SAMPLES else (0, 0))
 

@@ -8,6 +8,7 @@ A run whose budget is used up stops with a partial report that says so, and can 
 
 from __future__ import annotations
 
+import gc
 import importlib.metadata
 import itertools
 import platform
@@ -39,6 +40,7 @@ from graphs.approval import Answer
 from graphs.build import transfer_builder
 from graphs.context import Events, RunContext, Silent, StageError
 from graphs.exclusions import training_begun
+from graphs.gepa_search import check_installed
 from graphs.inbox import pending_decision, submitted_decision
 from graphs.judging import verifier_for
 from graphs.money import check_prices, show_cost_live
@@ -154,6 +156,8 @@ def _check_models(config: RunConfig) -> None:
             "untrained with --set 'student_arms=[base, base+strategy]'"
         )
     check_prices(config)
+    if missing := check_installed(config):
+        raise RunError(missing)
 
 
 def _check_teachers(config: RunConfig) -> None:
@@ -282,7 +286,7 @@ async def work(
         _keep_free_settings(run, config)
         (run.path / STOPPED).unlink(missing_ok=True)
         try:
-            async with open_context(run, config, events or Silent()) as context, _checkpointer(run) as saver:
+            async with open_context(run, config, events or Silent()) as context, checkpointer(run) as saver:
                 return await _drive(context, saver, reviewer, wait=wait, hold=hold)
         except BudgetSpent as error:
             return _partial_report(run, str(error))
@@ -333,11 +337,18 @@ async def _answer(context: RunContext, pending: Interrupt, reviewer: Reviewer | 
 
 
 @asynccontextmanager
-async def _checkpointer(run: RunDirectory) -> AsyncIterator[AsyncSqliteSaver]:
+async def checkpointer(run: RunDirectory) -> AsyncIterator[AsyncSqliteSaver]:
+    """The run's checkpoints, one database per run."""
     async with aiosqlite.connect(run.file("checkpoints.sqlite")) as connection:
         await connection.execute("PRAGMA journal_mode=WAL")
         await connection.execute("PRAGMA synchronous=NORMAL")
         yield AsyncSqliteSaver(connection)
+
+
+def spare_the_collector() -> None:
+    """Let garbage collections pass over what is loaded by now: it stays, and each look at it takes 0.1 s."""
+    gc.collect()
+    gc.freeze()
 
 
 @asynccontextmanager
@@ -367,6 +378,7 @@ async def open_context(run: RunDirectory, config: RunConfig, events: Events) -> 
         if isinstance(judges, JudgeVerifier):
             record["models"]["judge"] = {**judges.agreement.model_dump(mode="json"), "n": judges.agreement.n}
         run.write_json("run.json", record)
+        spare_the_collector()
         yield RunContext(
             run=run, config=config, domain=domain, verifier=judges, gateway=gateway, teacher=teacher, events=events,
             decided=decided(run),

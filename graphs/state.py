@@ -19,8 +19,9 @@ class TransferState(TypedDict, total=False):
     sizes: dict[str, int]  # problems per split
     round: int  # reflection rounds finished
     draft: str  # hash of the strategy that the teacher wrote without seeing any result
-    current: str  # hash of the strategy after the last accepted edit
+    current: str  # hash of the best strategy so far; greedy: after the last accepted edit
     parent: str  # hash of the strategy that this round edits
+    pool: list[str]  # hashes of the strategies that were kept, the draft first
     candidate: str | None  # hash of the strategy that waits at the gate
     attempt_ids: list[str]  # the batch that is being reflected on
     rejected: list[str]  # ids of the reflections whose edits were not accepted

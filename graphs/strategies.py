@@ -10,7 +10,7 @@ from graphs.context import StageError
 from records.nouns import GateResult, Record, Strategy
 from records.rundir import RunDirectory
 
-Status = Literal["draft", "candidate", "accepted", "rejected", "edited", "final"]
+Status = Literal["draft", "candidate", "accepted", "rejected", "edited", "final", "proved", "not proved"]
 
 
 class BulletLift(Record):

@@ -16,7 +16,7 @@ from evaluation.dataset import curate as curate_rows
 from evaluation.report import write_report
 from graphs.attempts import Job, attempt_all, evaluation_row, share_passed, teacher_jobs
 from graphs.context import RunContext, StageError
-from graphs.exclusions import freeze_datasets
+from graphs.exclusions import freeze_datasets, without_excluded
 from graphs.feedback import examples_of
 from graphs.preparation import evaluation_problems
 from graphs.replay import is_replay, reuse_adapter
@@ -37,6 +37,8 @@ async def curate(state: TransferState, runtime: Runtime[RunContext]) -> dict[str
     strategy = load_strategy(context.run, str(state["approved"])) if state.get("approved") else None
     arms = [arm for arm in context.config.student_arms if strategy or arm not in NEEDS_STRATEGY]
     number, problems = state.get("student_round", 1), examples_of(state, context)
+    if number > 1:
+        problems = without_excluded(context.run, problems)
     graded = await _solve_train(context, None, problems, number)
     if strategy and "lora_distilled" in arms:
         graded += await _solve_train(context, strategy, problems, number)

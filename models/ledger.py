@@ -12,6 +12,7 @@ guaranteed: two processes on one ledger at once; the run's lock prevents that.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import sqlite3
 import threading
@@ -19,9 +20,10 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from models.ledger_rescue import rescue
 from models.ledger_schema import ADDED, LedgerError, bring_up_to_date, check_version, columns_of, explained
@@ -29,9 +31,27 @@ from records.nouns import Completion, Record
 
 __all__ = ["Call", "CostRow", "Ledger", "LedgerBatch", "LedgerError", "read_costs", "read_rows"]
 
-T = TypeVar("T")
 
-_Operation = tuple[Callable[[sqlite3.Connection], Any], asyncio.Future[Any], bool]
+@dataclass(frozen=True)
+class _Find:
+    """Look a call's result up."""
+
+    key: str
+    failed: bool
+
+
+@dataclass(frozen=True)
+class _Intend:
+    """Note an intent; `values` as `_intent_row` gives them."""
+
+    key: str
+    values: Sequence[Any]
+    again: bool
+
+
+_Work = Callable[[sqlite3.Connection], Any] | _Find | _Intend
+_Operation = tuple[_Work, asyncio.Future[Any], bool]
+TOGETHER = 200  # lookups or intents in one statement
 GATHER_S = 0.002  # for which the first operation of a transaction waits for others
 _GROUPS = ("stage", "agent", "model", "provider")
 
@@ -101,7 +121,8 @@ class Ledger:
 
         With `failed` also that of a call that failed for good.
         """
-        return await self._run(lambda connection: _find(connection, key, failed))
+        found: Completion | None = await self._run(_Find(key, failed))
+        return found
 
     async def paid_rows(self) -> list[dict[str, Any]]:
         """The calls that cost money, or may have: answered, lost, or killed in flight; not those of local models.
@@ -112,15 +133,7 @@ class Ledger:
 
     async def intend(self, call: Call, *, again: bool = False) -> None:
         """Note that a call is about to be made; `again`: this process has made it before, and knows what came of it."""
-        row = _intent_row(call, None)
-        killed = "UPDATE calls SET lost = lost + 1 WHERE key = ? AND status = 'intent' AND batch IS NULL"
-
-        def intend(connection: sqlite3.Connection) -> None:
-            if not again:
-                connection.execute(killed, [call.key])
-            connection.execute(_INTEND, row)
-
-        await self._run(intend)
+        await self._run(_Intend(call.key, _intent_row(call, None), again))
 
     async def lose(self, key: str) -> None:
         """Note that an attempt at a call brought no reply and may have been charged."""
@@ -167,9 +180,9 @@ class Ledger:
         self._thread.shutdown(wait=True)
         self._connection.close()
 
-    async def _run(self, operation: Callable[[sqlite3.Connection], T], paid: bool = False) -> T:
+    async def _run(self, operation: _Work, paid: bool = False) -> Any:
         """Have the thread do it; what is `paid` also where the caller is cancelled meanwhile."""
-        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         with self._lock:
             self._queue.append((operation, future, paid))
             first = len(self._queue) == 1
@@ -188,7 +201,7 @@ class Ledger:
         futures = [future for _, future, _ in batch]
         try:
             self._connection.execute("BEGIN IMMEDIATE")
-            results = [operation(self._connection) for operation, _, _ in batch]
+            results = _results(self._connection, [operation for operation, _, _ in batch])
             self._connection.execute("COMMIT")
         except Exception as error:  # whatever it is, those who wait must be told
             if self._connection.in_transaction:
@@ -226,14 +239,52 @@ def _opened(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _find(connection: sqlite3.Connection, key: str, failed: bool) -> Completion | None:
-    row = connection.execute(_FIND, [key, "error" if failed else "ok"]).fetchone()
-    return Completion(**dict(zip(_RESULT, row, strict=True)), replayed=True) if row else None
+def _results(connection: sqlite3.Connection, operations: Sequence[_Work]) -> list[Any]:
+    """What each operation gives, in their order. Lookups, or intents, that follow each other are one statement.
+
+    A statement lets go of the interpreter and waits for it again; while a large fan-out is prepared in the
+    event loop, one for each call would hold up the first of them by a tenth of a second.
+    """
+    results: list[Any] = []
+    for kind, group in itertools.groupby(operations, key=type):
+        found: Sequence[Any] = list(group)
+        for start in range(0, len(found), TOGETHER):
+            some = found[start : start + TOGETHER]
+            if kind is _Find:
+                results += _found(connection, some)
+            elif kind is _Intend:
+                results += _intended(connection, some)
+            else:
+                results += [operation(connection) for operation in some]
+    return results
 
 
+def _found(connection: sqlite3.Connection, lookups: Sequence[_Find]) -> list[Completion | None]:
+    marks = ", ".join("?" * len(lookups))
+    sql = f"SELECT status, {', '.join(_RESULT)} FROM calls WHERE status IN ('ok', 'error') AND key IN ({marks})"
+    rows = {row[1 + _RESULT.index("key")]: row for row in connection.execute(sql, [one.key for one in lookups])}
+    return [_completion(rows.get(one.key), one.failed) for one in lookups]
+
+
+def _completion(row: Sequence[Any] | None, failed: bool) -> Completion | None:
+    if row is None or (row[0] == "error" and not failed):
+        return None
+    return Completion(**dict(zip(_RESULT, row[1:], strict=True)), replayed=True)
+
+
+def _intended(connection: sqlite3.Connection, intents: Sequence[_Intend]) -> list[None]:
+    fresh = [one.key for one in intents if not one.again]
+    killed = f"UPDATE calls SET lost = lost + 1 WHERE key IN ({', '.join('?' * len(fresh))})"
+    connection.execute(f"{killed} AND status = 'intent' AND batch IS NULL", fresh)
+    rows = ", ".join([_ROW] * len(intents))
+    connection.execute(_INTEND.replace(_ROW, rows), [value for one in intents for value in one.values])
+    return [None] * len(intents)
+
+
+_ROW = f"({', '.join('?' * len(Call.model_fields))}, ?, 'intent', ?)"
 _INTEND = (
     f"INSERT INTO calls ({', '.join(Call.model_fields)}, batch, status, created) "
-    f"VALUES ({', '.join('?' * len(Call.model_fields))}, ?, 'intent', ?) "
+    f"VALUES {_ROW} "
     "ON CONFLICT (key) DO UPDATE SET status = 'intent', starts = starts + 1, error = NULL, batch = excluded.batch"
 )
 
@@ -258,7 +309,6 @@ def _open_batches(connection: sqlite3.Connection) -> list[LedgerBatch]:
 
 
 _RESULT = tuple(name for name in Completion.model_fields if name != "replayed")
-_FIND = f"SELECT {', '.join(_RESULT)} FROM calls WHERE key = ? AND status IN ('ok', ?)"
 _PAID = """
 SELECT model, status, prompt_tokens, completion_tokens, cached_tokens, cache_write_tokens, cost, max_tokens,
   batch, lost,

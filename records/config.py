@@ -10,7 +10,8 @@ from records.nouns import Record
 
 Profile = Literal["quick", "full"]
 Teaching = Literal["round_robin", "vote"]
-Rule = Literal["sequential", "strict", "none"]
+Rule = Literal["confirm", "sequential", "strict", "none"]
+Search = Literal["greedy", "pareto", "gepa"]
 Approval = Literal["ask", "gate", "always", "never"]
 Selection = Literal["last", "maximin"]
 BatchStage = Literal[
@@ -42,10 +43,11 @@ class LoopConfig(Record):
 class GateConfig(Record):
     """The rule that decides on an edited strategy; its error budget is `loop.alpha`, its items `sizes.gate`."""
 
-    rule: Rule = "sequential"
+    rule: Rule = "confirm"
+    proof_share: float = Field(2 / 3, gt=0, lt=1, description="confirm: share of the items that prove the end")
     repeats: int = Field(1, ge=1, le=20, description="replies per item and strategy; the item stays the unit")
-    looks: int = Field(4, ge=1, description="sequential: into how many batches a comparison is cut at most")
-    futility: float = Field(0.05, ge=0, lt=0.5, description="sequential: conditional power below which it stops")
+    looks: int = Field(4, ge=1, description="into how many batches a test is cut at most")
+    futility: float = Field(0.05, ge=0, lt=0.5, description="conditional power below which a test stops")
     minibatch: int = Field(3, ge=1, description="strict: items per round")
 
 
@@ -133,6 +135,7 @@ class RunConfig(Record):
     domain: str
     teacher: str = "oracle"
     more_teachers: tuple[str, ...] = Field((), description="further teachers; the first one writes the strategy")
+    search: Search | None = Field(None, description="how strategies are searched; None: pareto under gate.rule=confirm")
     teaching: Teaching = Field("round_robin", description="how several teachers share the problems")
     student: str = "embedded"
     validators: tuple[str, ...] = Field(("embedded",), min_length=1)
@@ -207,6 +210,20 @@ class RunConfig(Record):
     def feedback_items(self) -> int:
         """Validation items that only the student's feedback uses."""
         return self.sizes.feedback if self.rounds > 1 else 0
+
+    @model_validator(mode="after")
+    def _search_is_proved(self) -> RunConfig:
+        if self.search in ("pareto", "gepa") and self.gate.rule != "confirm":
+            raise ValueError(
+                f"search={self.search} compares many strategies on the same items, so its end needs a proof on others: "
+                f"it goes with gate.rule=confirm, not with {self.gate.rule}; use --search greedy there"
+            )
+        return self
+
+    @property
+    def searching(self) -> Search:
+        """The search that is made: the named one, else the one that fits the gate's rule."""
+        return self.search or ("pareto" if self.gate.rule == "confirm" else "greedy")
 
     @property
     def teachers(self) -> tuple[str, ...]:

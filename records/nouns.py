@@ -116,13 +116,20 @@ class Verdict(Record):
 
 
 class Bullet(Record):
-    """One numbered piece of advice, with the attempts that it came from."""
+    """One numbered piece of advice, with the attempts that it came from.
+
+    `created` is the round in which its id was given (None: not known), `round` that of its present wording. `lift` is
+    the mean gain per item that was measured when the wording came in, of the whole edit that brought it; None if it
+    was not measured.
+    """
 
     id: str
     section: str
     text: str
     origin: tuple[str, ...] = ()
     round: int = 0
+    created: int | None = None
+    lift: float | None = None
 
 
 class Edit(Record):
@@ -201,6 +208,19 @@ class Reflection(Record):
     accepted: bool
     note: str = ""
     teacher: str = ""  # who wrote it
+
+
+class Confirmation(Record):
+    """The one test of a search's final strategy against its starting point, on items that the search never used.
+
+    `kept_hash` is the strategy that the run goes on with: the final one if `gate` accepted it, else the start.
+    """
+
+    id: str
+    final_hash: str
+    start_hash: str
+    kept_hash: str
+    gate: GateResult
 
 
 class Decision(Record):

@@ -11,6 +11,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -50,6 +51,7 @@ class RunDirectory:
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
         self._ids: dict[str, set[str]] = {}
+        self._appending = threading.Lock()
 
     @property
     def id(self) -> str:
@@ -68,17 +70,18 @@ class RunDirectory:
         return path
 
     def append(self, name: str, records: Iterable[BaseModel]) -> int:
-        """Append the records that are not there yet; returns how many were written."""
-        known = self._known(name)
-        fresh = []
-        for record in records:
-            identity = record.id  # type: ignore[attr-defined]
-            if identity not in known:
-                known.add(identity)
-                fresh.append(json.dumps(record.model_dump(mode="json")))  # ASCII: keeps lone surrogates
-        if fresh:
-            append_lines(self.file(name), fresh)
-        return len(fresh)
+        """Append the records that are not there yet; returns how many were written. Threads wait for each other."""
+        with self._appending:
+            known = self._known(name)
+            fresh = []
+            for record in records:
+                identity = record.id  # type: ignore[attr-defined]
+                if identity not in known:
+                    known.add(identity)
+                    fresh.append(json.dumps(record.model_dump(mode="json")))  # ASCII: keeps lone surrogates
+            if fresh:
+                append_lines(self.file(name), fresh)
+            return len(fresh)
 
     def read(self, name: str, kind: type[R]) -> list[R]:
         """All records of a file, in order; an absent file is empty."""

@@ -53,7 +53,9 @@ class ProblemSet:
         self._by_id = {problem.id: problem for problem in problems}
         self._gate_items = gate_items
         self._feedback_items = feedback_items
+        self._places: dict[str, int] = {}  # of each problem in its split
         for problem in problems:
+            self._places[problem.id] = len(self._splits[problem.split])
             self._splits[problem.split].append(problem)
 
     def open(self, split: Split, role: Role) -> list[Problem]:
@@ -73,8 +75,14 @@ class ProblemSet:
 
     def get(self, problem_id: str, role: Role) -> Problem:
         """One problem by id, under the same rule as `open`."""
-        problem = self._by_id[problem_id]
-        if problem not in self.open(problem.split, role):
+        problem, place = self._by_id[problem_id], self._places[problem_id]
+        shown = max(self._gate_items, len(self._splits[problem.split]) - self._feedback_items)
+        parts: dict[Role, bool] = {
+            "gate": place < self._gate_items,
+            "validator": self._gate_items <= place < shown,
+            "feedback": place >= shown,
+        }
+        if problem.split not in _ALLOWED[role] or not parts.get(role, True):
             raise SplitViolation(f"the {role} may not open {problem_id}")
         return problem
 

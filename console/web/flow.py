@@ -80,7 +80,7 @@ ORDER = (
     ("baseline", "Baselines", "attempts"),
     ("lrl", "Solve, reflect, edit", "rounds"),
     ("gate", "Gate", "decisions"),
-    ("validation", "Zero-shot validation", "attempts"),
+    ("validation", "Validation", "attempts"),
     ("approval", "Approval", "decisions"),
     ("curation", "Curation", "verified rows"),
     ("training", "LoRA training", "adapters"),
@@ -150,7 +150,7 @@ def _counts(facts: Facts, config: Row) -> dict[str, tuple[int, int | None, str]]
     datasets = sorted((facts.store.path / "dataset").glob("*.jsonl"))
     seeds = _seed_counts(facts.evaluation.entries)
     return {
-        "splits": (sum(splits.values()), None, ", ".join(f"{n} {name}" for name, n in splits.items())),
+        "splits": (sum(splits.values()), None, f"{splits['train']:,} train, {held_out:,} held out"),
         "baseline": (stages["baseline"], 2 * held_out or None, ""),
         "lrl": (len(decided), _nested(config, "loop", "rounds"), f"{stages['lrl']:,} attempts"),
         "gate": (

@@ -175,7 +175,8 @@ def _with_headers(send: Send) -> Send:
 
 
 def _page(title: str, words: str, more: str = "") -> str:
-    head = f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title></head>'
+    head = '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+    head += f'<link rel="icon" href="data:,"><title>{escape(title)}</title></head>'
     return f"{head}<body><main><h1>{escape(title)}</h1><p>{escape(words)}</p>{more}</main></body></html>"
 
 

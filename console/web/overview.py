@@ -187,20 +187,18 @@ def side_by_side(names: Sequence[str], summaries: Sequence[Row]) -> list[dict[st
     for split in ("test", "ood"):
         arms = [_inner(summary, "splits", split, "arms") for summary in summaries]
         every = list(dict.fromkeys(arm for figures in arms for arm in figures))
-        groups = [
-            (
-                arm,
-                [
-                    {"label": name[-17:], "value": f.get(arm, {}).get("accuracy"), "ci": f.get(arm, {}).get("ci95")}
-                    for name, f in zip(names, arms, strict=True)
-                ],
-            )
-            for arm in every
-        ]
+        groups = [(arm, [_point(name[-17:], f.get(arm)) for name, f in zip(names, arms, strict=True)]) for arm in every]
+        if len(names) == 1:  # one run: one group
+            groups = [("", [_point(arm, arms[0][arm]) for arm in every])] if every else []
         if groups:
             plot = plots.intervals(groups, f"Accuracy of each arm with 95% intervals, split {split}")
             found.append({"split": split, "arms": every, "figures": arms, "plot": plot})
     return found
+
+
+def _point(label: str, figures: Any) -> dict[str, Any]:
+    figures = figures if isinstance(figures, dict) else {}
+    return {"label": label, "value": figures.get("accuracy"), "ci": figures.get("ci95")}
 
 
 def _inner(value: Any, *keys: str) -> Row:
@@ -237,10 +235,11 @@ def one_run(request: Request, name: str) -> HTMLResponse:
     )  # fmt: skip
 
 
-def _live(store: Store) -> dict[str, Any]:
-    """What changes while the run is worked on."""
+def _live(store: Store, streamed: bool = False) -> dict[str, Any]:
+    """What changes while the run is worked on; `streamed`: the page around it is an older one."""
     now, calls = progress(store, waits(store)), call_list(store)
     return {
+        "streamed": streamed,
         "progress": now,
         "costs": calls.costs(),
         "total": totals(calls.calls),
@@ -256,15 +255,19 @@ def _warnings(store: Store, now: Progress) -> list[str]:
         found.append(word(store.object(STOPPED), "reason"))
     calls = totals(call_list(store).calls)
     if calls["failed"]:
-        found.append(f"{calls['failed']:,} calls failed")
+        found.append(f"{_number(calls['failed'], 'call')} failed")
     if calls["unknown"]:
-        found.append(f"the price of {calls['unknown']:,} calls is not known; they are not in the cost")
+        found.append(f"the price of {_number(calls['unknown'], 'call')} is not known, so that the cost is not either")
     ungraded = sum(outcome == "ungraded" for outcome, _ in Facts(store).outcomes.values())
     if ungraded:
-        found.append(f"{ungraded:,} attempts could not be judged; they count neither as right nor as wrong")
+        found.append(f"{_number(ungraded, 'attempt')} could not be judged: counted neither as right nor as wrong")
     if now.state == "stands still":
         found.append(f"nobody works on this run; go on with: python -m graphs.transfer resume {store.id}")
     return found + store.warnings()
+
+
+def _number(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def _gains(summary: Row) -> list[dict[str, Any]]:
@@ -328,7 +331,7 @@ def _seen(store: Store) -> tuple[Any, ...]:
 
 def _part(request: Request, store: Store) -> str:
     try:
-        body = page(request, "_live.html", run=store, **_live(store)).body
+        body = page(request, "_live.html", run=store, **_live(store, streamed=True)).body
         return bytes(body).decode()
     except (RunError, LedgerError, OSError, NotThere, RecursionError) as error:
         body = page(request, "_gone.html", message=str(error)).body

@@ -15,6 +15,7 @@ from console.text import plain
 from console.web.flow import Progress, Stage
 from console.web.words import count, duration, percent
 
+MOST_NOTE = 27  # characters
 MARKS = {"done": "✓", "active": "●", "waiting": "?", "stopped": "■", "open": "", "skipped": "–"}
 WORDS = {"done": "done", "active": "at work", "waiting": "waits for you", "stopped": "stopped here", "open": "to come"}
 
@@ -70,7 +71,8 @@ def _counts(stage: Stage) -> str:
     if stage.key == "report":
         return "written" if stage.done else "not yet"
     total = f" of {count(stage.total)}" if stage.total and stage.state != "done" else ""
-    return f"{count(stage.done)}{total} {stage.unit}"
+    unit = stage.unit.removesuffix("s") if stage.done == 1 and not total else stage.unit
+    return f"{count(stage.done)}{total} {unit}"
 
 
 def _box(stage: Stage, x: float, y: float, wide: float, high: float) -> Markup:
@@ -86,7 +88,7 @@ def _box(stage: Stage, x: float, y: float, wide: float, high: float) -> Markup:
     when = duration(stage.seconds) if stage.seconds is not None else ""
     if tall:
         parts.append(_text(x + 12, y + 62, when, "soft"))
-        parts.append(_text(x + 12, y + 62, stage.note if not when else "", "soft"))
+        parts.append(_text(x + 12, y + 62, shortened(stage.note) if not when else "", "soft"))
     else:
         parts.append(_text(x + wide - 12, y + 43, when, "soft", "end"))
     track = Markup('<rect class="{}" x="{}" y="{}" width="{}" height="4" rx="2"/>')
@@ -95,6 +97,11 @@ def _box(stage: Stage, x: float, y: float, wide: float, high: float) -> Markup:
     if stage.share > 0:
         parts.append(track.format("fill", _n(x + 12), _n(y + high - 13), _n(max(4, length * stage.share))))
     return Markup("").join(parts) + Markup("</g>")
+
+
+def shortened(text: str) -> str:
+    """What fits into a box."""
+    return text if len(text) <= MOST_NOTE else text[: MOST_NOTE - 1] + "…"
 
 
 def intervals(groups: Sequence[tuple[str, Sequence[Mapping[str, Any]]]], title: str, signed: bool = False) -> Markup:
@@ -181,7 +188,7 @@ def tree(nodes: Sequence[Mapping[str, Any]], title: str) -> Markup:
         parts.append(dot.format(node["status"], "chosen" if node["chosen"] else "", x, y))
         label = _text(x + 14, y + 4, node["label"], "label chosen" if node["chosen"] else "label")
         parts.append(Markup('<a href="{}">{}</a>').format(node["href"], label))
-    return _svg(380, 34 * len(nodes) + 4, title, parts, "tree", role="group")  # an image may hold no links
+    return _svg(300, 34 * len(nodes) + 4, title, parts, "tree", role="group")  # an image may hold no links
 
 
 __all__ = ["curve", "escape", "flow", "intervals", "tree"]

@@ -82,7 +82,19 @@ def environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    named = ("percent", "points", "interval", "count", "dollars", "duration", "moment", "shown", "difference", "blocks")
+    named = (
+        "chance",
+        "percent",
+        "points",
+        "interval",
+        "count",
+        "dollars",
+        "duration",
+        "moment",
+        "shown",
+        "difference",
+        "blocks",
+    )
     made.globals.update({name: getattr(words, name) for name in named})
     made.globals.update(link=link, run_link=run_link, plots=plots, short_model=short_model)
     return made

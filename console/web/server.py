@@ -105,7 +105,7 @@ def page(request: Request, template: str, status: int = 200, **values: Any) -> H
 
 def serve(runs: Path, port: int, tell: Callable[[str], None]) -> None:
     """Listen until interrupted; `tell` gets the address with the token. Raises OSError if the port is taken."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:  # named: no Nagle then
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((HOST, port))
         access = Access(listener.getsockname()[1])

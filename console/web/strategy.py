@@ -39,7 +39,8 @@ def strategy(request: Request, name: str, v: str = "", against: str = "") -> HTM
     return page(
         request, "strategy.html", run=store, section="strategy", versions=versions, chosen=chosen, other=other,
         version=versions[chosen], bullets=bullets, changes=changes, lifts=lifts(facts, chosen, bullets),
-        tree=_tree(name, versions, chosen), gate=gate_of(versions[chosen]), decisions=decisions_on(facts, chosen),
+        sections=_sections(bullets), tree=_tree(name, versions, chosen), gate=gate_of(versions[chosen]),
+        decisions=decisions_on(facts, chosen),
     )  # fmt: skip
 
 
@@ -78,6 +79,14 @@ def _tree(run: str, versions: dict[str, Row], chosen: str) -> Any:
         for key in order[:MOST_NODES]
     ]
     return plots.tree(nodes, "Versions of the strategy, each below the one that it was edited from")
+
+
+def _sections(bullets: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """Bullets by section, in the order in which models read them."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for bullet in bullets:
+        found.setdefault(bullet["section"], []).append(bullet)
+    return found
 
 
 def _label(key: str, version: Row) -> str:

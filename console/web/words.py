@@ -22,6 +22,7 @@ from console.text import plain
 
 FIELD = 16_000  # characters of a field on its own page
 MOST_TOKENS = 3_000  # of a text that is compared word by word
+ALIKE = 0.55  # share of common words (spaces are words here) below which two texts are not mixed
 MOST_CODE = 8_000  # characters that are coloured
 _TOKENS = re.compile(r"\w+|\s+|[^\w\s]")
 _FENCED = re.compile(r"```([\w+-]*)[^\n`]*\n(.*?)(?:\n?```|\Z)", re.DOTALL)
@@ -36,6 +37,13 @@ def percent(value: Any, digits: int = 1) -> str:
 def points(value: Any) -> str:
     """A difference of shares in points, with its sign."""
     return f"{100 * value:+.1f}" if isinstance(value, int | float) else "–"
+
+
+def chance(value: Any) -> str:
+    """A p-value; a very small one is not 0."""
+    if not isinstance(value, int | float):
+        return "–"
+    return "< 0.0001" if value < 0.0001 else f"{value:.4f}"
 
 
 def interval(value: Any, signed: bool = False) -> str:
@@ -86,8 +94,10 @@ def difference(old: str, new: str) -> Markup:
     before, after = _TOKENS.findall(shown(old)), _TOKENS.findall(shown(new))
     if len(before) > MOST_TOKENS or len(after) > MOST_TOKENS:
         before, after = shown(old).splitlines(keepends=True), shown(new).splitlines(keepends=True)
-    parts = []
-    for kind, i, j, k, m in difflib.SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
+    matcher, parts = difflib.SequenceMatcher(None, before, after, autojunk=False), []
+    if before and after and matcher.ratio() < ALIKE:  # two texts, not one that was changed
+        return Markup("<del>{}</del> <ins>{}</ins>").format("".join(before), "".join(after))
+    for kind, i, j, k, m in matcher.get_opcodes():
         if kind in ("replace", "delete"):
             parts.append(Markup("<del>{}</del>").format("".join(before[i:j])))
         if kind in ("replace", "insert"):

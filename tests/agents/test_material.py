@@ -5,7 +5,7 @@ import random
 from agents.contrast import contrast_groups, failure_words, is_mixed, tally
 from agents.graded import Graded
 from agents.material import material, quote
-from records.nouns import Attempt, Judgement, Outcome
+from records.nouns import WRONG_STEP, Attempt, Judgement, Outcome
 from tests.agents.addition import problems
 
 
@@ -31,6 +31,15 @@ def test_mixed_groups_come_first_and_ungraded_ones_not_at_all() -> None:
     groups = contrast_groups(BATCH)
     assert [group[0].problem.id for group in groups] == ["sum-train-2", "sum-train-1", "sum-train-0"]
     assert [is_mixed(group) for group in groups] == [True, False, False]
+
+
+def test_a_right_answer_with_a_wrong_step_is_a_contrast_to_a_sound_one() -> None:
+    wrong_step = Judgement(outcome="pass", kind=WRONG_STEP, evidence="3 + 4 = 8 does not hold")
+    unsound = graded(0, 1, "pass").model_copy(update={"judgement": wrong_step})
+    batch = [graded(1, 0, "pass"), graded(1, 1, "pass"), graded(0, 0, "pass"), unsound]
+    groups = contrast_groups(batch)
+    assert [is_mixed(group) for group in groups] == [True, False] and unsound in groups[0]
+    assert "3 + 4 = 8 does not hold" in material(batch, 20_000).attempts
 
 
 def test_tally_counts_ungraded_apart() -> None:
@@ -61,6 +70,10 @@ def test_a_reply_cannot_leave_its_tags() -> None:
     assert shown.count("<evidence ") == shown.count("</evidence>") == 1
     for marker in ("<|im_start|>", "</s>", "[INST]", "\x1b", "\u202e", "<journal>", "< / TASK"):
         assert marker not in shown
+
+
+def test_other_scripts_and_signs_stay_and_invisible_characters_go() -> None:
+    assert quote("größer ≥ 3 ✓ 日本\x00\u200b\u202e\ue000 end", 99) == "größer ≥ 3 ✓ 日本 end"
 
 
 def test_long_replies_keep_beginning_and_end() -> None:

@@ -27,6 +27,8 @@ def call(runs: Path, *arguments: str) -> tuple[int, str]:
         (["--domain", "python", "--profile", "huge"], ["huge", "quick", "full"]),
         (["--domain", "python", "--approve", "maybe"], ["maybe", "ask", "gate", "always", "never"]),
         (["--domain", "python", "--set", "loop.round=2"], ["unknown setting", "rounds"]),
+        (["--domain", "python", "--search", "random"], ["search", "greedy", "pareto", "gepa", "random"]),
+        (["--domain", "python", "--search", "gepa", "--set", "gate.rule=strict"], ["gate.rule=confirm", "greedy"]),
         (["--domain", "python", "--run", "../escape"], ["run name"]),
         (["--domain", "python", "--budget", "-1"], ["budget.usd", "-1"]),
         (["--domain", "python", "--set", "budget.dollars=2"], ["unknown setting", "usd, tokens, calls"]),

@@ -101,7 +101,8 @@ def test_a_file_of_ones_own(tmp_path: Path) -> None:
     problems = DOMAIN.load(str(file), SIZES, 0)
     given = {problem.split: problem for problem in problems if problem.family == "given"}
     assert set(given) == {"test", "train"} and given["train"].reference == reply("by rfl")
-    assert given["test"].payload["statement"] == "theorem a : 1 = 1"
+    assert given["test"].payload["statement"] == "theorem a : 1 = 1" and not given["test"].reference
+    assert "sorry" in DOMAIN.spoil(given["test"], random.Random(0))
 
 
 @pytest.mark.parametrize(

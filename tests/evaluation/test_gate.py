@@ -1,12 +1,24 @@
 """The gate against no-op edits, real improvements, missing grades and early stops."""
 
 import itertools
+import math
 import random
 
 import pytest
 
-from evaluation.gate import GateRule, OpenGate, Round, SequentialGate, StrictGate, gate_rule, mean_scores, promise
-from evaluation.power import STEADY
+from evaluation.gate import (
+    ONCE,
+    ConfirmGate,
+    GateRule,
+    OpenGate,
+    Round,
+    SequentialGate,
+    StrictGate,
+    gate_rule,
+    mean_scores,
+    promise,
+)
+from evaluation.power import STEADY, items_needed
 from graphs.settings import SettingsError, build_config
 from records.nouns import GateResult
 
@@ -158,20 +170,22 @@ def test_the_configuration_names_the_rule() -> None:
     def rule(*overrides: str) -> GateRule:
         return gate_rule(build_config({"domain": "scheduling"}, overrides))
 
-    assert rule() == SequentialGate()
+    assert rule() == ConfirmGate()
+    assert rule("gate.proof_share=0.5", "gate.looks=2") == ConfirmGate(share=0.5, looks=2)
+    assert rule("gate.rule=sequential") == SequentialGate()
     assert rule("gate.rule=strict", "gate.minibatch=5") == StrictGate(5)
     assert rule("gate.rule=none") == OpenGate()
     fields = ("gate.repeats=3", "decoding.temperature=0.7", "gate.looks=2", "gate.futility=0", "loop.alpha=0.1")
-    assert rule(*fields) == SequentialGate(alpha=0.1, looks=2, futility=0.0, repeats=3)
+    assert rule("gate.rule=sequential", *fields) == SequentialGate(alpha=0.1, looks=2, futility=0.0, repeats=3)
     with pytest.raises(SettingsError, match=r"gate\.repeats=3 with decoding\.temperature=0 pays for the same reply"):
         rule("gate.repeats=3")
-    with pytest.raises(SettingsError, match=r"gate\.rule.*'sequential', 'strict' or 'none'"):
+    with pytest.raises(SettingsError, match=r"gate\.rule.*'confirm', 'sequential', 'strict' or 'none'"):
         rule("gate.rule=greedy")
 
 
 def test_the_promise_names_what_can_be_shown_and_what_ten_points_would_cost() -> None:
     def said(*overrides: str) -> str:
-        return promise(build_config({"domain": "scheduling"}, overrides))
+        return promise(build_config({"domain": "scheduling"}, ("gate.rule=sequential", *overrides)))
 
     gate = SequentialGate()
     assert said("sizes.gate=24").startswith("gate 'sequential': 24 items, alpha 0.0250 per round (0.05 over all)")
@@ -180,3 +194,48 @@ def test_the_promise_names_what_can_be_shown_and_what_ten_points_would_cost() ->
         assert gain is not None and f"{gain:.0%}" in said("sizes.gate=24")
     assert "too few to show any gain" in said("sizes.gate=4")
     assert "no test" in said("gate.rule=strict") and "no test" in said("gate.rule=none")
+
+
+def test_what_is_searched_on_and_what_proves_the_end_have_no_item_in_common() -> None:
+    gate = ConfirmGate()
+    for items, searched, kept in ((2, 1, 1), (4, 1, 3), (24, 8, 16), (300, 100, 200)):
+        search = [i for batch in gate.batches(items, 0, seed=3) for i in batch]
+        proof = [i for batch in gate.proof_batches(items, seed=3) for i in batch]
+        assert (len(search), len(proof)) == gate.sizes(items) == (searched, kept)
+        assert sorted(search + proof) == list(range(items))
+        assert gate.batches(items, 0, 3) == gate.batches(items, 5, 3)  # known outcomes serve again
+    assert [len(batch) for batch in gate.batches(300, 0, 3)] == [25, 75]
+    assert [len(batch) for batch in gate.proof_batches(300, 3)] == [50] * 4
+    with pytest.raises(ValueError, match="two items"):
+        gate.sizes(1)
+
+
+def test_a_search_drops_who_is_behind_and_keeps_who_solves_more() -> None:
+    gate = ConfirmGate()
+    behind = gate.stop([True, True], [True, False], 8, ONCE)
+    assert behind is not None and not behind.accepted and behind.stopped == "it is behind"
+    assert gate.stop([True, False], [False, True], 8, ONCE) is None  # level is not behind
+    assert gate.stop([True], [False], 1, ONCE) is None  # all items were used: `decide` says it
+    assert gate.decide([True, False], [True, True], ONCE).accepted
+    tie = gate.decide([True, False], [False, True], ONCE)
+    assert not tie.accepted and (tie.policy, tie.alpha, tie.alpha_spent) == ("confirm", 1.0, None)
+    assert not gate.decide([None], [True], ONCE).accepted
+
+
+def test_the_proof_is_one_test_at_the_whole_alpha() -> None:
+    gate = ConfirmGate(alpha=0.05)
+    assert gate.proof.level(ONCE) == 0.05
+    assert gate.proof.decide([False] * 5, [True] * 5, ONCE).accepted
+    assert not gate.proof.decide([False] * 4, [True] * 4, ONCE).accepted
+
+
+def test_the_promise_of_a_proof_counts_the_items_of_the_search_too() -> None:
+    said = promise(build_config({"domain": "scheduling"}, ("sizes.gate=24",)))
+    assert said.startswith("gate 'confirm': 8 items for the search, 16 others prove its end once, alpha 0.05")
+    proof = SequentialGate()
+    for noise in (STEADY, None):
+        gain = proof.detectable(16, 0.05, noise)
+        assert gain is not None and f"{gain:.0%}" in said
+        needed = items_needed(0.1, 0.05, proof.goal, noise)
+        assert needed is not None and ConfirmGate().sizes(math.ceil(needed * 3 / 2))[1] >= needed
+        assert str(math.ceil(needed * 3 / 2)) in said

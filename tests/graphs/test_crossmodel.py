@@ -70,7 +70,8 @@ def settings(url: str, *overrides: str, **flags: object) -> RunConfig:
     given = {"domain": "scheduling", "teacher": names["teach"], "student": names["student"], "approve": "gate"}
     given |= {"validators": [names["easy"], names["hard"]], "student_arms": ["base"], **flags}
     sizes = ("sizes.train=6", f"sizes.gate={ITEMS}", f"sizes.transfer={SHOWN}", "sizes.test=4", "sizes.ood=0")
-    return build_config(given, [*sizes, "loop.rounds=1", "loop.batch=2", "examples=4", *overrides])
+    loop = ("loop.rounds=1", "loop.batch=2", "examples=4", "gate.rule=sequential")
+    return build_config(given, [*sizes, *loop, *overrides])
 
 
 @pytest.fixture(scope="module")

@@ -82,7 +82,7 @@ def test_free_models_are_counted_too_and_trained_arms_with_every_seed(tmp_path: 
     assert preflight(config) == []
     assert estimated(config) == {
         ("baseline", "student"): (10, 10),
-        ("gate", "gate"): (0, 12),
+        ("gate", "gate"): (0, 11),
         ("evaluation", "student"): (10 * 3, 10 * (1 + 3 + 3)),
         ("validation", "validator"): (30, 30),
     }
@@ -93,7 +93,7 @@ def test_free_models_are_counted_too_and_trained_arms_with_every_seed(tmp_path: 
 def test_it_prints_all_that_is_to_be_known_and_leaves_nothing_behind(tmp_path: Path) -> None:
     code, printed = dry(tmp_path, "--domain", "scheduling", "--profile", "full")
     assert code == 0
-    for words in ("What the run would call", "validation", "evaluation", "total", "$0.00", "gate 'sequential'"):
+    for words in ("What the run would call", "validation", "evaluation", "total", "$0.00", "gate 'confirm'"):
         assert words in printed
     assert "show with 80% probability a gain of" in printed and "Budget: none" in printed
     assert "adapters on at most" in printed and "Nothing was called, nothing was written." in printed

@@ -4,10 +4,20 @@ from pathlib import Path
 
 import pytest
 
+from domains import get_domain
 from evaluation.dataset import write_card, write_dataset
 from evaluation.sections import problems_section
 from evaluation.summary import summarise
-from graphs.exclusions import ExclusionRefused, exclude_row, exclusions, freeze_datasets, include_row, training_begun
+from graphs.exclusions import (
+    ExclusionRefused,
+    exclude_row,
+    exclusions,
+    freeze_datasets,
+    include_row,
+    training_begun,
+    without_excluded,
+)
+from records.config import Sizes
 from records.nouns import Message, TrainingRow
 from records.rundir import RunDirectory, RunError
 from training.errors import TrainingError
@@ -113,6 +123,15 @@ def test_last_row_and_a_run_without_rows_are_refused(run: RunDirectory, tmp_path
         exclude_row(bare.path, "lora_plain/p0", "x", "ada")
     with pytest.raises(RunError, match="no run"):
         exclude_row(tmp_path / "none", "lora_plain/p0", "x", "ada")
+
+
+def test_what_was_left_out_stays_out_of_later_rounds(run: RunDirectory) -> None:
+    """A later round would otherwise take it again, and the trainer would refuse the dataset."""
+    problems = get_domain("scheduling").load(None, Sizes(train=4, gate=4, transfer=4, test=4, ood=0), seed=1)[:3]
+    named = [problem.model_copy(update={"id": f"p{n}"}) for n, problem in enumerate(problems)]
+    exclude_row(run.path, "lora_plain/p1", "guessed", "ada")
+    freeze_datasets(run)
+    assert [problem.id for problem in without_excluded(run, named)] == ["p0", "p2"]
 
 
 def test_training_by_hand_refuses_a_row_that_is_still_there(run: RunDirectory) -> None:

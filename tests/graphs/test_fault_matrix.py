@@ -139,6 +139,7 @@ def configured(server: Loopback, provider: str, monkeypatch: pytest.MonkeyPatch,
         "loop.batch": 9,
         "examples": 18,
         "loop.attempts": 1,
+        "gate.rule": "sequential",  # which distils whatever was kept
     }
     values = [f"{name}={value}" for name, value in {**sizes, "student_arms": "[base]", "concurrency": 30}.items()]
     flags = {"domain": "scheduling", "teacher": teacher, "student": student, "validators": [validator]}

@@ -63,7 +63,9 @@ async def room(tmp_path: Path, *overrides: str) -> AsyncIterator[Room]:
         spec = f"vllm:student@{server.openai_url}"
         flags = {"domain": "scheduling", "student": spec, "validators": [spec]}
         sizes = ("sizes.train=4", f"sizes.gate={ITEMS}", "sizes.transfer=4", "sizes.test=4", "sizes.ood=0")
-        config = build_config(flags, [*sizes, "student_arms=[base]", "loop.rounds=4", *overrides])
+        config = build_config(
+            flags, [*sizes, "student_arms=[base]", "loop.rounds=4", "gate.rule=sequential", *overrides]
+        )
         run = create_run(config, tmp_path, "r")
         async with open_context(run, config, Silent()) as context:
             problems = context.domain.load(None, config.sizes, 0)

@@ -30,6 +30,7 @@ SIZES = {
     "sizes.test": 40,
     "sizes.ood": 20,
     "concurrency": 20,
+    "loop.rounds": 2,  # after two the search merges
     "student_arms": "[base, base+strategy]",
 }
 

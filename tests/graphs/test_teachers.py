@@ -118,7 +118,7 @@ def test_batches_halve_the_estimate_of_the_stages_that_wait() -> None:
 def test_estimate_of_an_api_student() -> None:
     config = build_config({"domain": "scheduling", "student": "vllm:s@http://h/v1", "validators": ["embedded"]}, SIZES)
     assert {part.stage: part.calls for part in preflight(config)} == {
-        "baseline": (10, 10), "gate": (0, 12), "evaluation": (0, 10),
+        "baseline": (10, 10), "gate": (0, 11), "evaluation": (0, 10),
     }  # fmt: skip
 
 

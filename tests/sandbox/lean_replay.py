@@ -1,7 +1,7 @@
-"""Stands where Lean stands, inside the real walls, and answers with what a real Lean was recorded to say.
+"""Stands where Lean stands, inside the real walls, and answers what its MODE says: made answers, not recorded ones.
 
-`python lean_replay.py MODE FIXTURE…`. Strict: a question that was not recorded is an error. MODE "replay" answers;
-the others do what a hostile proof would like to do with the judge's process.
+Modes "refuse" and "believe" judge the canaries rightly and refuse or believe everything else; "vacuous" believes and
+finds every statement vacuous; the others do what a hostile proof would like to do with the judge's process.
 """
 
 import json
@@ -10,7 +10,6 @@ import signal
 import socket
 import sys
 import time
-from pathlib import Path
 
 FORGED = {
     "stage": "done",
@@ -23,26 +22,31 @@ FORGED = {
 }
 
 
-def main(mode: str, files: list[str]) -> None:
-    known = {}
-    for file in files:
-        for line in Path(file).read_text("utf-8").splitlines():
-            row = json.loads(line)
-            known[question({**row, "commands": row["lint"]})] = row["facts"]
+def main(mode: str) -> None:
     opening = json.loads(sys.stdin.readline())
     if mode == "no header":
         answer(opening, {"stage": "failed", "problem": "unknown module"})
         return
-    answer(
-        opening, {"stage": "ready", "version": "recorded", "errors": False, "seen": seen() if mode == "look" else {}}
-    )
+    answer(opening, {"stage": "ready", "errors": False, "seen": seen() if mode == "look" else {}})
     for line in sys.stdin:
         job = json.loads(line)
         hostile(mode, job)
-        answer(
-            job,
-            known.get(question({"commands": [], **job}), {"stage": "unrecorded", "problem": job.get("candidate", "")}),
-        )
+        answer(job, facts(mode, job))
+
+
+def facts(mode: str, job: dict) -> dict:
+    name = job.get("name", "")
+    if mode not in ("refuse", "believe", "vacuous"):
+        return {"stage": "unheard of", "problem": job.get("candidate", "")}
+    if job.get("vacuity"):
+        return {"stage": "vacuity", "vacuous": "omega" if mode == "vacuous" else None}
+    if name == "canary_true" or (mode != "refuse" and not name.startswith("canary")):
+        return FORGED
+    return {
+        "stage": "elaborate",
+        "errors": True,
+        "messages": [{"severity": "error", "line": 1, "text": "unsolved goals"}],
+    }
 
 
 def seen() -> dict:
@@ -71,12 +75,6 @@ def write(folder: str) -> None:
         file.write(b"x" * 10_000)
 
 
-def question(row: dict) -> tuple:
-    if row.get("vacuity"):
-        return row["statement"], "vacuity"
-    return row["statement"], row["candidate"], bool(row["commands"])
-
-
 def answer(job: dict, facts: dict) -> None:
     print(f"\n{job['nonce']} {json.dumps(facts)}", flush=True)
 
@@ -102,4 +100,4 @@ def hostile(mode: str, job: dict) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2:])
+    main(sys.argv[1])

@@ -1,4 +1,4 @@
-"""A backend whose Lean is `lean_replay.py`: recorded answers, real walls."""
+"""A backend whose Lean is `lean_replay.py`: made answers, real walls."""
 
 from __future__ import annotations
 
@@ -8,18 +8,16 @@ from pathlib import Path
 from sandbox.lean_backends import LeanBackend
 
 HERE = Path(__file__).parent
-FIXTURES = HERE / "lean_fixtures"
 
 
-def standin(mode: str = "replay") -> LeanBackend:
-    """Answers from the fixtures, or misbehaves."""
-    files = {f"/judge/{path.name}": str(path) for path in sorted(FIXTURES.glob("*.jsonl"))}
+def standin(mode: str) -> LeanBackend:
+    """Answers, or misbehaves, as the mode says."""
     return LeanBackend(
-        name="recorded",
-        about="recorded answers",
-        toolchain="recorded",
-        command=(sys.executable, "-I", "-S", "/judge/lean_replay.py", mode, *files),
-        binds={**_python(), **files, "/judge/lean_replay.py": str(HERE / "lean_replay.py")},
+        name="made",
+        about="made answers",
+        toolchain="made",
+        command=(sys.executable, "-I", "-S", "/judge/lean_replay.py", mode),
+        binds={**_python(), "/judge/lean_replay.py": str(HERE / "lean_replay.py")},
         start_s=30.0,
         memory_mb=512,
     )

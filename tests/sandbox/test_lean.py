@@ -1,4 +1,4 @@
-"""The judge, over answers that a real Lean was recorded to give (lean_fixtures), behind real walls."""
+"""The judge over a Lean that is played (lean_replay.py), behind real walls."""
 
 import asyncio
 import json
@@ -7,79 +7,55 @@ from pathlib import Path
 
 import pytest
 
-from domains.proofs_statements import STATEMENTS
-from sandbox.lean import LeanJudge
+from sandbox.lean import BATCH, LeanJudge
 from sandbox.lean_cache import VerdictCache
-from sandbox.lean_canaries import FALSE, TRUE
 from sandbox.lean_claims import LeanClaim
 from sandbox.lean_lint import refusal
 from sandbox.lean_rows import MAX_LINE, judge_rows
-from sandbox.lean_verdict import LeanVerdict, decide
+from sandbox.lean_verdict import LeanVerdict
 from sandbox.nouns import SandboxError
-from tests.sandbox.lean_cheats import CHEATS, VACUOUS
-from tests.sandbox.lean_standin import FIXTURES, standin
+from tests.sandbox.lean_cheats import CHEATS
+from tests.sandbox.lean_standin import standin
 
-
-def rows(name: str) -> dict[str, dict]:
-    lines = (FIXTURES / f"{name}.jsonl").read_text("utf-8").splitlines()
-    return {row["id"]: row for row in map(json.loads, lines)}
+CLAIM = LeanClaim(statement="theorem t (a b : Nat) : a + b = b + a", proof="Nat.add_comm a b")
 
 
 @pytest.fixture(scope="module")
 def judge() -> Iterator[LeanJudge]:
-    with LeanJudge(standin(), deadline=20) as judge:
+    with LeanJudge(standin("refuse"), deadline=20) as judge:
         yield judge
 
 
-def test_every_cheat_was_tried_for_real_and_none_is_proved() -> None:
-    recorded = rows("cheats")
-    honest = {f"{cheat.name}/no lint" for cheat in CHEATS if cheat.true}
-    assert {f"{cheat.name}/{rules}" for cheat in CHEATS for rules in ("lint", "no lint")} == set(recorded)
-    proved = {identity for identity, row in recorded.items() if decide(row["facts"]).verdict == "proved"}
-    assert proved <= honest
+def test_what_lean_says_is_the_verdict(judge: LeanJudge) -> None:
+    (verdict,) = judge.check([CLAIM])
+    assert (verdict.verdict, verdict.reason) == ("rejected", "line 1: unsolved goals")
+    with LeanJudge(standin("believe"), deadline=20) as believer:
+        assert believer.check([CLAIM])[0].verdict == "proved"
 
 
-def test_every_reference_proof_was_really_accepted_and_every_spoiled_one_refused() -> None:
-    recorded = rows("references")
-    for statement in STATEMENTS:
-        row = recorded[statement.name]
-        assert row["statement"] == statement.text and row["candidate"] == f"{statement.text} := {statement.proof}\n"
-        assert decide(row["facts"]).verdict == "proved", (statement.name, decide(row["facts"]))
-    assert {decide(row["facts"]).verdict for row in rows("spoiled").values()} == {"rejected"}
-
-
-def test_canaries_came_out_right_and_vacuous_statements_are_found() -> None:
-    recorded = rows("others")
-    assert decide(recorded[TRUE.name]["facts"]).verdict == "proved"
-    assert {decide(recorded[canary.name]["facts"]).verdict for canary in FALSE} == {"rejected"}
-    questions = {identity: row["facts"] for identity, row in recorded.items() if identity.endswith("/question")}
-    for identity, facts in questions.items():
-        assert bool(facts["vacuous"]) == identity.startswith("vacuous"), identity
-    assert len(questions) > len(VACUOUS)
-
-
-def test_claims_are_judged(judge: LeanJudge) -> None:
-    asked = next(s for s in STATEMENTS if f"{s.name}/question" in rows("others"))
-    cheats = [cheat for cheat in CHEATS if not cheat.true]
-    claims = [LeanClaim(statement=asked.text, proof=asked.proof)]
-    claims += [LeanClaim(statement=cheat.statement, proof=cheat.proof) for cheat in cheats]
-    first, *others = judge.check(claims)
-    assert first.verdict == "proved"
-    assert {verdict.verdict for verdict in others} <= {"rejected", "ungraded"}
-    assert sum(verdict.verdict == "rejected" for verdict in others) >= len(others) - 3
-
-
-def test_a_vacuous_statement_is_ungraded(judge: LeanJudge) -> None:
-    text, proof = VACUOUS[0]
-    (verdict,) = judge.check([LeanClaim(statement=text, proof=proof)])
+def test_a_vacuous_statement_is_ungraded() -> None:
+    with LeanJudge(standin("vacuous"), deadline=20) as judge:
+        (verdict,) = judge.check([CLAIM])
     assert verdict.verdict == "ungraded" and "vacuous" in verdict.reason
 
 
+def test_more_claims_than_a_batch_come_back_in_order(judge: LeanJudge) -> None:
+    claims = [
+        CLAIM.model_copy(update={"proof": f"by exact h{n}" if n % 3 else "by sorry"}) for n in range(2 * BATCH + 3)
+    ]
+    verdicts = judge.check(claims)
+    assert ["sorry" in verdict.reason for verdict in verdicts] == [n % 3 == 0 for n in range(len(claims))]
+
+
 async def test_many_tasks_share_a_judge(judge: LeanJudge) -> None:
-    statement = next(s for s in STATEMENTS if f"{s.name}/question" in rows("others"))
-    claim = LeanClaim(statement=statement.text, proof=statement.proof)
-    verdicts = await asyncio.gather(*(judge.judge(claim) for _ in range(8)))
-    assert {verdict.verdict for verdict in verdicts} == {"proved"}
+    verdicts = await asyncio.gather(*(judge.judge(CLAIM) for _ in range(8)))
+    assert {verdict.verdict for verdict in verdicts} == {"rejected"}
+
+
+def test_cheats_that_the_text_shows_need_no_lean(judge: LeanJudge) -> None:
+    plain = [cheat for cheat in CHEATS if refusal(cheat.proof)]
+    verdicts = judge.check([LeanClaim(statement=cheat.statement, proof=cheat.proof) for cheat in plain])
+    assert len(plain) >= 25 and {verdict.verdict for verdict in verdicts} == {"rejected"}
 
 
 @pytest.mark.parametrize(
@@ -121,7 +97,7 @@ def test_the_cache_keeps_what_is_known_and_survives_a_broken_file(tmp_path: Path
     cache = VerdictCache(tmp_path / "lean.sqlite")
     known = LeanVerdict(verdict="rejected", reason="known already")
     claim = LeanClaim(statement="theorem t : 1 = 1", proof="rfl")
-    cache.put(claim.key("recorded"), known)
+    cache.put(claim.key("made"), known)
     cache.put("other", LeanVerdict(verdict="ungraded", reason="too slow"))
     again = VerdictCache(tmp_path / "lean.sqlite")
     assert again.get("other") is None

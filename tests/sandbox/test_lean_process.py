@@ -24,7 +24,7 @@ def opened(request: pytest.FixtureRequest) -> Iterator[LeanProcess]:
 
 @pytest.mark.parametrize("opened", ["forge", "noise"], indirect=True)
 def test_what_is_printed_without_the_nonce_is_dropped(opened: LeanProcess) -> None:
-    assert [opened.ask(JOB, 20)["stage"] for _ in range(2)] == ["unrecorded"] * 2
+    assert [opened.ask(JOB, 20)["stage"] for _ in range(2)] == ["unheard of"] * 2
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_the_deadline_holds(opened: LeanProcess) -> None:
 
 
 def test_a_question_of_a_megabyte_arrives() -> None:
-    process = LeanProcess(standin("replay"), HEADER)
+    process = LeanProcess(standin("plain"), HEADER)
     text = "x" * (1 << 20)
     assert process.ask({**JOB, "candidate": text}, 20)["problem"] == text
     process.close()
@@ -65,7 +65,7 @@ def test_walls_hide_the_host_and_the_network() -> None:
 def test_nothing_starts_without_walls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(SandboxError, match="bubblewrap"):
-        LeanProcess(standin("replay"), HEADER)
+        LeanProcess(standin("plain"), HEADER)
 
 
 def test_a_header_that_does_not_load_is_a_lost_process() -> None:

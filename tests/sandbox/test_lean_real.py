@@ -1,4 +1,4 @@
-"""The same questions to a real Lean: `make test-lean`. With the WebAssembly build it takes about ten minutes."""
+"""The same questions to a real Lean: `make test-lean`. Not yet run: no native Lean was at hand."""
 
 from collections.abc import Iterator
 

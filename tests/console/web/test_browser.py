@@ -89,7 +89,7 @@ class Browser:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("watched")
+    return tmp_path_factory.mktemp("folder")
 
 
 @pytest.fixture(scope="module")
@@ -177,8 +177,9 @@ def test_a_run_is_watched_read_edited_approved_and_reported(browser: Browser, fo
 
 def _watch(browser: Browser) -> None:
     """The page of the run changes by itself until the run asks."""
-    browser.until(lambda: (browser.open("/runs"), "watched" in browser.text())[1], 60)
-    browser.click("td a[href='/runs/watched']")
+    link = "td a[href='/runs/watched']"
+    browser.until(lambda: (browser.open("/runs"), browser.driver.find_elements("css selector", link))[1], 60)
+    browser.click(link)
     browser.script("window.same = true")  # lost if the page were loaded again
     stage = browser.until(lambda: _stage(browser))
     browser.until(lambda: _stage(browser) not in (stage, ""))
@@ -219,7 +220,7 @@ def _read(browser: Browser) -> None:
 def _decide(browser: Browser, run: Path) -> None:
     """An edit is measured and asked about again; then it is approved."""
     browser.open("/runs/watched/approval")
-    browser.click("details summary")
+    browser.click("#decide details summary")
     field = browser.driver.find_element("css selector", "textarea")
     browser.script("arguments[0].value += '\\n- Read your solution once more before you send it.'", field)
     browser.click("button[value=edit]")
@@ -239,10 +240,12 @@ def _report(browser: Browser) -> None:
     browser.until(lambda: "complete" in _state(browser))
     browser.open("/runs/watched")
     frame = browser.driver.find_element("css selector", "iframe.report")
+    assert frame.get_attribute("sandbox") == "" and frame.size["height"] > 300
     browser.script("arguments[0].scrollIntoView()", frame)
-    browser.driver.switch_to.frame(frame)
-    browser.until(lambda: "Transfer report" in browser.text(), 20)
-    browser.driver.switch_to.default_content()
+    loaded = "return performance.getEntriesByType('resource').filter(e => e.name.endsWith('/report')).length"
+    browser.until(lambda: browser.script(loaded), 20)
+    asked = "const done = arguments[0]; fetch('/runs/watched/report').then(r => r.text()).then(done)"
+    assert "Transfer report" in browser.driver.execute_async_script(asked)
     for tab in TABS:
         browser.open(f"/runs/watched/{tab}".rstrip("/"))
         browser.shot(f"done-{tab or 'run'}")

@@ -74,7 +74,7 @@ def test_a_run_shows_stages_cost_warnings_and_result(browser: TestClient) -> Non
     page = browser.get("/runs/done").text
     said = words(page)
     assert "Stages: Problems done" in page and 'class="flow wide"' in page
-    assert "the price of 1 calls is not known" in said and "lora_strategy" in said and "unknown" in said
+    assert "the price of 1 call is not known" in said and "lora_strategy" in said and "unknown" in said
     assert "sse-connect" not in page and "<iframe" in page and 'sandbox title="Report of the run"' in page
     assert 'sse-connect="/runs/asks/events"' in browser.get("/runs/asks").text
 
@@ -82,6 +82,7 @@ def test_a_run_shows_stages_cost_warnings_and_result(browser: TestClient) -> Non
 def test_a_complete_run_ends_its_stream(browser: TestClient) -> None:
     stream = browser.get("/runs/done/events").text
     assert stream.startswith("event: progress\ndata: ") and "event: done" in stream and "data: <svg" in stream
+    assert "Show the result" in stream and "Show the result" not in browser.get("/runs/done").text
 
 
 async def test_a_watched_run_is_sent_again_when_it_changes_and_not_otherwise(tmp_path: Path) -> None:

@@ -10,6 +10,9 @@ def test_differences_are_word_by_word_and_escaped() -> None:
     made = words.difference("check <b>one</b> case", "check <b>every</b> case")
     assert made == "check &lt;b&gt;<del>one</del><ins>every</ins>&lt;/b&gt; case"
     assert words.difference("same", "same") == "same"
+    assert words.difference("all was other", "nothing is like it here") == (
+        "<del>all was other</del> <ins>nothing is like it here</ins>"
+    )
 
 
 def test_bullets_are_kept_changed_added_and_removed() -> None:
@@ -40,6 +43,7 @@ def test_numbers_say_what_is_not_known() -> None:
         "unknown", "$0", "$0.5000", "$12.00",
     )  # fmt: skip
     assert words.percent(None) == words.points("x") == words.count(None) == "–" and words.interval(None) == ""
+    assert (words.chance(0.0), words.chance(0.03), words.chance(None)) == ("< 0.0001", "0.0300", "–")
     assert words.duration(3671) == "1 h 01 min" and words.moment("not a time") == "not a time"
 
 
