@@ -99,7 +99,7 @@ def test_the_same_seed_gives_the_same_loop_and_another_one_another() -> None:
 
 def test_what_the_readme_says_of_the_rules() -> None:
     """One proof at the end costs no lift against the rules without one; a test of each edit does."""
-    table = compare_rules(world_of("mixed"), Plan(), 25)
+    table = compare_rules(world_of("mixed"), Plan(), 40)
     pareto, greedy, sequential = table["confirm, pareto"], table["confirm, greedy"], table["sequential"]
     held_out = table["skillopt"]
     margin = 3 * (pareto["standard_error"] ** 2 + held_out["standard_error"] ** 2) ** 0.5

@@ -15,7 +15,7 @@ from agents.graded import Graded
 from domains import get_domain
 from domains.scheduling import SchedulingVerifier
 from evaluation.evidence import rounds_section
-from evaluation.gate import Round, gate_rule
+from evaluation.gate import ONCE, ConfirmGate, Round, gate_rule
 from evaluation.leakage import StrategyCheck
 from evaluation.report import render_html, render_markdown
 from evaluation.summary import student_split, summarise
@@ -48,16 +48,23 @@ def test_one_a_student_below_the_constant_answer_is_never_improved(tmp_path: Pat
 
 @pytest.mark.parametrize("further", [False, True])
 def test_two_an_edit_that_changes_nothing_is_accepted_in_at_most_five_percent(further: bool) -> None:
-    """200 trials of a whole loop with the rule that a run has by default, and of the rounds that follow it."""
+    """200 trials of a whole loop with the rule that a run has by default, and of the rounds that follow it.
+
+    By default an edit may be kept for the search; what counts is whether the run goes on with it after the proof.
+    """
     config = RunConfig.model_validate({"domain": "scheduling", "rounds": 4})
     rule, rounds = (rule_of(config), config.further_rounds) if further else (gate_rule(config), config.loop.rounds)
     rng, accepted = random.Random(rounds), 0
+    searched, proved = rule.sizes(24) if isinstance(rule, ConfirmGate) else (24, 0)
     for _ in range(200):
         spent, kept = 0.0, False
         for index in range(rounds):
-            old, new = ([rng.random() < 0.5 for _ in range(24)] for _ in range(2))
+            old, new = ([rng.random() < 0.5 for _ in range(searched)] for _ in range(2))
             result = rule.decide(old, new, Round(index, rounds, spent))
             spent, kept = float(result.alpha_spent or 0), kept or result.accepted
+        if kept and isinstance(rule, ConfirmGate):
+            old, new = ([rng.random() < 0.5 for _ in range(proved)] for _ in range(2))
+            kept = rule.proof.decide(old, new, ONCE).accepted
         accepted += kept
     assert accepted <= 10
 
