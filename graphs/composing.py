@@ -69,7 +69,7 @@ class Plan:
     def sets(self) -> list[tuple[Source, Source]]:
         """(own, other) per set of items; one only if both runs have the same items."""
         first, second = self.sources
-        same = {problem.id for problem in first.items} == {problem.id for problem in second.items}
+        same = {problem.content_hash for problem in first.items} == {p.content_hash for p in second.items}
         return [(first, second)] if same else [(first, second), (second, first)]
 
 

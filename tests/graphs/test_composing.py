@@ -26,13 +26,15 @@ ITEMS = 10
 SIZES = ("sizes.train=30", "sizes.gate=4", f"sizes.transfer={ITEMS}", "sizes.test=4", "sizes.ood=4")
 
 
-def finished_run(runs: Path, name: str, domain: str, spec: str, seed: int = 0, approve: bool = True) -> Strategy:
-    """A run directory as it stands after the approval of the domain's seed strategy."""
+def finished_run(
+    runs: Path, name: str, domain: str, spec: str, seed: int = 0, approve: bool = True, lines_of: str = ""
+) -> Strategy:
+    """A run directory as it stands after the approval of a strategy: the lines of a domain's seed strategy."""
     flags = {"domain": domain, "student": spec, "validators": [spec], "seed": seed}
     config = build_config(flags, [*SIZES, "student_arms=[base]"])
     run = create_run(config, runs, name)
     run.append("problems.jsonl", get_domain(domain).load(None, config.sizes, seed))
-    lines = [line[2:] for line in load_strategy_file(domain).splitlines() if line.startswith("- ")]
+    lines = [line[2:] for line in load_strategy_file(lines_of or domain).splitlines() if line.startswith("- ")]
     bullets = [Bullet(id=f"b{n}", section="Method", text=line, origin=(f"lrl/{n}",)) for n, line in enumerate(lines, 1)]
     strategy = Strategy(name=domain, bullets=tuple(bullets))
     save_strategy(run, strategy, "final")
@@ -43,18 +45,17 @@ def finished_run(runs: Path, name: str, domain: str, spec: str, seed: int = 0, a
 
 
 class World:
-    """Scheduling is solved with its own strategy, but not if anything of mathematics stands beside it."""
+    """Problems of either seed are solved with the strategy of scheduling, if nothing of mathematics is beside it."""
 
     def __init__(self) -> None:
-        problems = get_domain("scheduling").load(None, build_config({"domain": "scheduling"}, SIZES).sizes, 0)
+        sizes = build_config({"domain": "scheduling"}, SIZES).sizes
+        problems = [problem for seed in (0, 1) for problem in get_domain("scheduling").load(None, sizes, seed)]
         self.answers = {problem.prompt: str(problem.answer) for problem in problems}
         self.marks = {name: load_strategy_file(name).splitlines()[1][2:] for name in ("scheduling", "mathematics")}
 
     def __call__(self, request: Request) -> str:
         system = request.body["messages"][0]["content"]
-        right = self.answers.get(request.prompt)
-        if right is None:
-            return "ANSWER: 0"
+        right = self.answers[request.prompt]
         helped = self.marks["scheduling"] in system and self.marks["mathematics"] not in system
         return f"ANSWER: {right if helped else {'YES': 'NO', 'NO': 'YES'}[right]}"
 
@@ -65,17 +66,21 @@ def call(runs: Path, *arguments: str) -> tuple[int, str]:
     return result.exit_code, " ".join(result.output.split())
 
 
-def test_interference_on_one_domain_is_found_and_everything_is_recomputed(tmp_path: Path) -> None:
+def test_interference_is_found_and_everything_is_recomputed(tmp_path: Path) -> None:
     with Loopback(World()) as server:
         spec = f"vllm:m@{server.openai_url}"
-        strategies = {name: finished_run(tmp_path, name, name, spec) for name in ("scheduling", "mathematics")}
-        command = ("--compose", "scheduling", "mathematics", "--run", "both", "--set", "sandbox_slots=1")
+        strategies = {
+            "fits": finished_run(tmp_path, "fits", "scheduling", spec),
+            "hurts": finished_run(tmp_path, "hurts", "scheduling", spec, seed=1, lines_of="mathematics"),
+        }
+        command = ("--compose", "fits", "hurts", "--run", "both")
         code, printed = call(tmp_path, *command, "--dry-run")
         assert code == 0 and server.count == 0 and not (tmp_path / "both").exists()
         code, printed = call(tmp_path, *command)
         assert code == 0, printed
         assert "the merged strategy interferes: −100.0 points" in printed
-        assert "On mathematics (items of mathematics)" in printed and "no difference is shown: +0.0 points" in printed
+        assert "On scheduling (items of hurts)" in printed
+        assert "no difference is shown: +0.0 points" in printed
         count = server.count
         assert count == 2 * ITEMS * 5
         assert call(tmp_path, *command)[0] == 0 and server.count == count  # goes on, and there is nothing left
@@ -92,21 +97,21 @@ def check_result(run: RunDirectory, strategies: dict[str, Strategy]) -> None:
         name: strategy.hash for name, strategy in strategies.items()
     }
     origins = {bullet["origin"][0].partition(":")[0] for bullet in summary["strategy"]["bullets"]}
-    assert origins == {"scheduling", "mathematics"} and summary["tokens"] <= 2_000
+    assert origins == {"fits", "hurts"} and summary["tokens"] <= 2_000
     words = {
         source: suite["verdict"] for source, found in summary["sets"].items() for suite in found["validators"].values()
     }
-    assert words == {"scheduling": "worse", "mathematics": "not shown"}
-    (suite,) = summary["sets"]["scheduling"]["validators"].values()
+    assert words == {"fits": "worse", "hurts": "not shown"}
+    (suite,) = summary["sets"]["fits"]["validators"].values()
     assert suite["interference"]["difference"] == -1.0 and suite["interference"]["ci95"] == [-1.0, -1.0]
     assert suite["arms"]["own_padded"]["accuracy"] == 1.0  # so it is not the length
-    rows = RunDirectory(run.path / "on-scheduling").read("rows.jsonl", EvaluationRow)
+    rows = RunDirectory(run.path / "on-fits").read("rows.jsonl", EvaluationRow)
     assert Counter(row.arm for row in rows) == dict.fromkeys(("none", "own", "own_padded", "other", "merged"), ITEMS)
     report = (run.path / "composition.md").read_text().replace("\\", "")
     for text in (
         "interferes",
-        "scheduling:b1, scheduling:lrl/1",
-        "## On mathematics, items of mathematics",
+        "fits:b1, fits:lrl/1",
+        "## On scheduling, items of hurts",
         "own_padded",
     ):
         assert text in report

@@ -49,7 +49,7 @@ def test_the_counts_of_a_predictable_run_are_those_of_its_ledger(tmp_path: Path)
     with Loopback(lambda request: "ANSWER: YES") as server:
         spec = f"vllm:m@{server.openai_url}"
         flags = {"domain": "scheduling", "student": spec, "validators": [spec], "approve": "always"}
-        config = build_config({**flags, "transfer_to": ["mathematics"]}, [*SIZES, *STUDENT_ONLY])
+        config = build_config({**flags, "transfer_to": ["debugging"]}, [*SIZES, *STUDENT_ONLY])
         run = create_run(config, tmp_path, "r")
         before = estimated(config)
         assert server.count == 0 and all(low == high for low, high in before.values())
@@ -62,8 +62,8 @@ def test_the_counts_of_a_predictable_run_are_those_of_its_ledger(tmp_path: Path)
 def test_the_counts_of_a_teacher_by_api_hold_the_ledgers(tmp_path: Path) -> None:
     with Loopback(model) as server:
         names = [f"vllm:{name}@{server.openai_url}" for name in ("teacher", "student", "other")]
-        flags = {"domain": "scheduling", "teacher": names[0], "student": names[1], "validators": names[1:]}
-        settings = [*SIZES, "student_arms=[base, base+strategy]", "loop.rounds=2", "examples=24"]
+        flags = {"domain": "scheduling", "teacher": names[0], "student": names[1], "validators": names[2:]}
+        settings = [*SIZES, "student_arms=[base, base+strategy]", "loop.rounds=1", "loop.batch=4", "sizes.train=8"]
         config = build_config({**flags, "approve": "always"}, settings)
         run = create_run(config, tmp_path, "r")
         asyncio.run(work(run, config))
