@@ -8,7 +8,7 @@ length of real ones. With `--waiting` it stands at the approval (pending.json), 
 Guaranteed: every file is written by the program's own records and writers, the verdicts are the domain's
 verifier's, and the same arguments give the same texts; exactly so many attempts and calls (with `--waiting`
 fewer attempts). Not guaranteed: sensible results; replies are drawn by lot. There are no checkpoints and no
-weights, so the run can be read, not resumed. 1,000 attempts with 2,000 calls take 1.4 s and 4 MB, without the report.
+weights, so the run can be read, not resumed. The default size takes 14 s and 54 MB on two cores, the report included.
 """
 
 from __future__ import annotations
