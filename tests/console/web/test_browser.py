@@ -224,12 +224,12 @@ def _decide(browser: Browser, run: Path) -> None:
     field = browser.driver.find_element("css selector", "textarea")
     browser.script("arguments[0].value += '\\n- Read your solution once more before you send it.'", field)
     browser.click("button[value=edit]")
-    assert "Your decision is recorded" in browser.text()
+    browser.until(lambda: "Your decision is recorded" in browser.text(), 20)
     browser.until(lambda: (browser.open("/runs/watched/approval"), "measured again" in browser.text())[1])
     assert "Read your solution once more" in browser.text()
     browser.shot("approval-again")
     browser.click("button[value=approve]")
-    assert "Your decision is recorded" in browser.text()
+    browser.until(lambda: "Your decision is recorded" in browser.text(), 20)
     rows = [json.loads(line) for line in (run / "inbox.jsonl").read_text().splitlines()]
     assert [row["action"] for row in rows] == ["edit", "approve"]
 
@@ -308,7 +308,7 @@ def test_a_decision_needs_no_mouse(browser: Browser, folder: Path) -> None:
             break
     assert browser.script(focused) == "approve solid"
     browser.driver.switch_to.active_element.send_keys(keys.ENTER)
-    assert "Your decision is recorded" in browser.text()
+    browser.until(lambda: "Your decision is recorded" in browser.text(), 20)
     assert json.loads((run.path / "inbox.jsonl").read_text())["action"] == "approve"
 
 
