@@ -43,12 +43,12 @@ class Console:
 
 def make_app(runs: Path, access: Access, static: bool = False) -> Guard:
     """The application behind its guard; `access` holds the token and the port that it will be served on."""
-    from console.web import approval, browse, data, overview, reflections, strategy, student
+    from console.web import approval, browse, data, overview, questions, reflections, strategy, student
 
     app = FastAPI(title="console", docs_url=None, redoc_url=None, openapi_url=None)
     app.state.console = Console(Library(runs), access, static)
     app.state.templates = render.environment()
-    for pages in (overview, browse, reflections, strategy, approval, data, student):
+    for pages in (overview, browse, reflections, strategy, approval, data, student, questions):
         app.include_router(pages.router)
     app.mount("/static", StaticFiles(directory=render.ROOM / "static"), name="static")
     for kind, words in _FAILURES.items():

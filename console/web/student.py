@@ -11,6 +11,7 @@ from fastapi.responses import HTMLResponse
 from console.web.browse import Number
 from console.web.facts import AttemptFact, Facts, word
 from console.web.overview import config_of, curves, side_by_side
+from console.web.questions import why_not
 from console.web.render import Pages, run_link
 from console.web.server import console_of, page
 from console.web.store import NotThere, Row
@@ -46,7 +47,8 @@ def student(
         curves=curves(store), arms=arms, pages=pages, problems=pages.of(listed), answers=answers, outcomes=outcomes,
         kinds=kinds, families=_table(facts, "family"), difficulties=_table(facts, "difficulty"), split=split,
         confusion=facts.store.derived("confusion", facts.evaluation, lambda: _confusion(facts)), changed=changed,
-        turn=lambda n: run_link(name, "student", split=split, changed=changed, page=n),
+        turn=lambda n: run_link(name, "student", split=split, changed=changed, page=n), question="",
+        why_not=why_not(store),
     )  # fmt: skip
 
 
