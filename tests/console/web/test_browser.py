@@ -23,7 +23,6 @@ from tests.console.web.made import Made
 from tests.console.web.test_hostile import EVIL
 from tests.graphs.runs import ROOT, command, settings
 
-webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed: pip install -e '.[browser]'")
 pytestmark = pytest.mark.browser
 
 WIDTHS = (1280, 390)
@@ -100,6 +99,7 @@ def browser(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     shots = Path(os.environ.get("LRL_SCREENSHOTS") or tmp_path_factory.mktemp("screenshots"))
     shots.mkdir(parents=True, exist_ok=True)
     with _server(folder) as address:
+        webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is missing: pip install -e '.[browser]'")
         options = webdriver.ChromeOptions()
         options.binary_location = chromium
         for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"):
