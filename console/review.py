@@ -101,7 +101,7 @@ def bullets_view(strategy: Strategy, outcomes: Mapping[str, str] | None = None) 
         if origin := history(bullet, outcomes or {}):
             table.add_row("", Text(origin, style="dim"))
     parts = [part for name, table in sections.items() for part in (Text(plain(name), style="bold"), table)]
-    return Group(*parts, Text("Bullets without a round were in the first draft.", style="dim"))
+    return Group(*parts, Text("Bullets without a round were in the first draft, or a person wrote them.", style="dim"))
 
 
 def history(bullet: Bullet, outcomes: Mapping[str, str]) -> str:

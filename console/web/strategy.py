@@ -20,6 +20,7 @@ from records.rundir import RunError
 
 router = APIRouter()
 MOST_NODES = 60  # versions in the picture
+FROM_DRAFT = "first draft, no result seen"
 
 
 @router.get("/runs/{name}/strategy")
@@ -40,7 +41,7 @@ def strategy(request: Request, name: str, v: str = "", against: str = "") -> HTM
         request, "strategy.html", run=store, section="strategy", versions=versions, chosen=chosen, other=other,
         version=versions[chosen], bullets=bullets, changes=changes, lifts=lifts(facts, chosen, bullets),
         sections=_sections(bullets), tree=_tree(name, versions, chosen), gate=gate_of(versions[chosen]),
-        decisions=decisions_on(facts, chosen),
+        decisions=decisions_on(facts, chosen), writers=writers(versions),
     )  # fmt: skip
 
 
@@ -86,6 +87,21 @@ def _sections(bullets: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
     found: dict[str, list[dict[str, Any]]] = {}
     for bullet in bullets:
         found.setdefault(bullet["section"], []).append(bullet)
+    return found
+
+
+def writers(versions: dict[str, Row]) -> dict[str, str]:
+    """Of each bullet's text, who wrote it where no attempt stands behind it: the draft, a person, or nobody known."""
+    found: dict[str, str] = {}
+    for version in sorted(versions.values(), key=lambda one: word(one["strategy"], "parent") in versions):
+        about = version["strategy"]
+        parent = versions.get(word(about, "parent"))
+        earlier = {bullet["text"] for bullet in bullets_of(parent)} if parent else set()
+        kind, _, who = word(about, "name").partition("edited by ")
+        writer = f"written by {who}" if who and not kind else "no attempt is named" if parent else FROM_DRAFT
+        for bullet in bullets_of(version):
+            if bullet["text"] not in earlier:
+                found.setdefault(bullet["text"], writer)
     return found
 
 

@@ -4,6 +4,7 @@ import asyncio
 import html
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from starlette.requests import Request
@@ -14,6 +15,7 @@ from console.web.guard import Access
 from console.web.overview import _stream
 from console.web.server import make_app
 from console.web.store import Store
+from console.web.strategy import writers
 from tests.console.web.made import PORT, Made
 
 ORIGIN = "lrl/learning/oracle/p-train-0/0/r1"
@@ -202,3 +204,17 @@ def test_long_lists_have_pages(tmp_path: Path) -> None:
 def test_a_stage_that_waits_is_shown_as_waiting(browser: TestClient) -> None:
     page = browser.get("/runs/asks").text
     assert "Approval waits for you" in page and 'class="stage waiting"' in page and "Decide</a>" in page
+
+
+def test_a_bullet_without_attempts_names_who_wrote_it() -> None:
+    def version(name: str, parent: str | None, *texts: str) -> dict[str, Any]:
+        return {"strategy": {"name": name, "parent": parent, "bullets": [{"id": "b", "text": t} for t in texts]}}
+
+    versions = {
+        "c": version("edited by ada", "b", "one", "two", "three"),
+        "b": version("final", "a", "one", "two"),
+        "a": version("first draft", None, "one"),
+    }
+    assert writers(versions) == {
+        "one": "first draft, no result seen", "two": "no attempt is named", "three": "written by ada",
+    }  # fmt: skip
