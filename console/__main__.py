@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from console.app import RUNS, RunArgument, RunsOption, friendly, last_run, say, start_ui
+from console.app import RUNS, RunArgument, RunsOption, friendly, last_run, quieten, say, start_ui
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
 
@@ -40,6 +40,7 @@ def export(
 
 def main() -> None:
     """Entry point of the program."""
+    quieten()
     app(prog_name="python -m console")
 
 

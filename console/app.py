@@ -530,9 +530,14 @@ def _last(name: str, runs: Path) -> str:
     return found[-1].id if name == "last" and found else name
 
 
-def main() -> None:
-    """Entry point of the program."""
+def quieten() -> None:
+    """Keep the model libraries' bars and telemetry away; to be called before they are loaded."""
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # the bars here are ours
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+
+def main() -> None:
+    """Entry point of the program."""
+    quieten()
     app(prog_name=PROGRAM)
