@@ -61,8 +61,8 @@ def plain_sympy(gold: str, answer: str) -> bool | None:
     try:
         left, right = (parse_latex(text.strip(" $"), backend="lark") for text in (gold, answer))
         return bool(sympy.simplify(left - right) == 0)
-    except (LarkError, TypeError, AttributeError, ValueError, NotImplementedError):
-        return None
+    except (LarkError, TypeError, AttributeError, ValueError, NotImplementedError):  # all that it raises on our pairs
+        return None  # not read: counted as not accepted, never as a fault of the answer
 
 
 CONTENDERS: dict[str, Judge] = {

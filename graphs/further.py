@@ -12,10 +12,9 @@ from typing import Any
 from langgraph.runtime import Runtime
 
 from evaluation.gate import GateRule, Round, SequentialGate, gate_rule
-from graphs.attempts import attempt_all, share_passed, teacher_jobs
 from graphs.context import RunContext
 from graphs.gating import decide, gate_model
-from graphs.learning import batch_of
+from graphs.learning import solved_batch
 from graphs.state import TransferState
 from graphs.strategies import Status, load_strategy, save_strategy
 from records.config import RunConfig
@@ -24,17 +23,7 @@ from records.nouns import GateResult, Reflection
 
 async def solve_again(state: TransferState, runtime: Runtime[RunContext]) -> dict[str, Any]:
     """The teacher's attempts at this round's batch, with the strategy at hand."""
-    context, number = runtime.context, state["round"] + 1
-    strategy = load_strategy(context.run, state["current"])
-    jobs = [
-        job
-        for problem in batch_of(context, number)
-        for sample in range(context.config.loop.attempts)
-        for job in teacher_jobs(context, [problem], strategy, stage="lrl", arm="learning", sample=sample, round=number)
-    ]
-    graded = await attempt_all(context, f"Round {number}: the teacher solves a batch", jobs)
-    context.events.info(share_passed(graded))
-    return {"attempt_ids": [item.attempt.id for item in graded], "parent": strategy.hash}
+    return await solved_batch(runtime.context, state["current"], state["round"] + 1)
 
 
 async def gate_again(state: TransferState, runtime: Runtime[RunContext]) -> dict[str, Any]:

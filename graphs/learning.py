@@ -55,9 +55,13 @@ def _example_tasks(context: RunContext) -> list[Problem]:
 
 
 async def solve_batch(state: TransferState, runtime: Runtime[RunContext]) -> dict[str, Any]:
-    """Several attempts of the teacher at each problem of this round's batch, judged."""
+    """The teacher's attempts at this round's batch, with the strategy that the round edits."""
     context, number = runtime.context, state["round"] + 1
-    parent = parent_of_round(context, state, number)
+    return await solved_batch(context, parent_of_round(context, state, number), number)
+
+
+async def solved_batch(context: RunContext, parent: str, number: int) -> dict[str, Any]:
+    """Several attempts of the teacher at each problem of a round's batch, judged; `parent` is the strategy's hash."""
     strategy = load_strategy(context.run, parent)
     jobs = [
         job

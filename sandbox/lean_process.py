@@ -79,7 +79,7 @@ class LeanProcess:
         with selectors.DefaultSelector() as ready:
             ready.register(pipe, selectors.EVENT_WRITE)
             while data:
-                _wait(ready, ends)
+                wait_for(ready, ends)
                 data = data[os.write(pipe, data) :]
 
     def _line(self, ends: float) -> bytes:
@@ -90,7 +90,7 @@ class LeanProcess:
             parts = [self._held]
             size = len(self._held)
             while b"\n" not in parts[-1]:
-                _wait(ready, ends)
+                wait_for(ready, ends)
                 part = os.read(pipe, _PIECE)
                 if not part:
                     raise WorkerLost(f"Lean ended: {self._last_words(b''.join(parts))}")
@@ -106,15 +106,21 @@ class LeanProcess:
 
     def close(self) -> None:
         """End the process and everything in its namespace."""
-        if self._process.poll() is None:
-            os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None and not pipe.closed:
-                pipe.close()
+        end(self._process)
 
 
-def _wait(ready: selectors.BaseSelector, ends: float) -> None:
+def end(process: subprocess.Popen[bytes]) -> None:
+    """Kill a process with all of its group, and close its pipes."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None and not pipe.closed:
+            pipe.close()
+
+
+def wait_for(ready: selectors.BaseSelector, ends: float) -> None:
+    """Until there is something to read. Raises TimeoutError at `ends` on the monotonic clock."""
     if not ready.select(max(0.0, ends - time.monotonic())):
         raise TimeoutError("no answer within the deadline")
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import os
 import selectors
-import signal
 import subprocess
 import time
 from collections.abc import Mapping
@@ -19,6 +18,7 @@ from typing import Any
 
 from sandbox.lean_backends import LeanBackend
 from sandbox.lean_claims import HEARTBEATS, Header
+from sandbox.lean_process import end, wait_for
 from sandbox.lean_verdict import printable
 from sandbox.lean_walls import walled
 from sandbox.nouns import WorkerLost
@@ -84,8 +84,7 @@ class LeanRepl:
         with selectors.DefaultSelector() as ready:
             ready.register(pipe, selectors.EVENT_READ)
             while not received.endswith(b"\n\n"):
-                if not ready.select(max(0.0, ends - time.monotonic())):
-                    raise TimeoutError("no answer within the deadline")
+                wait_for(ready, ends)
                 part = os.read(pipe, 1 << 16)
                 received += part
                 if not part or len(received) > _ROOM:
@@ -94,12 +93,7 @@ class LeanRepl:
 
     def close(self) -> None:
         """End the process and everything in its namespace."""
-        if self._process.poll() is None:
-            os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None and not pipe.closed:
-                pipe.close()
+        end(self._process)
 
 
 def _read(received: bytes) -> dict[str, Any]:

@@ -6,19 +6,17 @@ the file's order. A row that cannot be read is `ungraded` with its number and fi
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any
 
-from pydantic import ConfigDict, ValidationError
+from pydantic import ConfigDict
 
+from sandbox.json_rows import UnreadRow, read_row
 from sandbox.lean import BATCH, LeanJudge
 from sandbox.lean_claims import LeanClaim
 from sandbox.lean_verdict import LeanVerdict, printable
 from sandbox.nouns import SandboxError
-
-MAX_LINE = 8 << 20  # bytes of one row
 
 
 class ProofRow(LeanClaim):
@@ -50,26 +48,11 @@ def judge_rows(lines: Iterable[bytes], judge: LeanJudge) -> Iterator[dict[str, A
 
 
 def _read(number: int, line: bytes) -> ProofRow | dict[str, Any]:
-    if len(line) > MAX_LINE:
-        return _unread(number, None, f"the row has {len(line)} bytes; at most {MAX_LINE} are read")
     try:
-        value = json.loads(line)
-    except (ValueError, RecursionError):
-        return _unread(number, None, "not JSON")
-    if not isinstance(value, dict):
-        return _unread(number, None, "not a JSON object with the fields statement and proof")
-    try:
-        return ProofRow.model_validate(value)
-    except ValidationError as error:
-        fault = error.errors()[0]
-        field = ".".join(map(str, fault["loc"]))[:60]
-        return _unread(number, value.get("id"), f"field '{field}': {fault['msg']}")
+        return read_row(number, line, ProofRow, "statement and proof")
+    except UnreadRow as problem:
+        return _written(problem.identity, LeanVerdict(verdict="ungraded", reason=printable(str(problem))))
 
 
 def _written(identity: str | int | None, verdict: LeanVerdict) -> dict[str, Any]:
     return {"id": identity, **verdict.model_dump(mode="json", exclude={"seconds"})}
-
-
-def _unread(number: int, identity: object, problem: str) -> dict[str, Any]:
-    plain = identity if isinstance(identity, (str, int)) else None
-    return _written(plain, LeanVerdict(verdict="ungraded", reason=printable(f"row {number}: {problem}")))

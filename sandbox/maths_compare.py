@@ -163,7 +163,7 @@ def _regions(gold: Answer, answer: Answer) -> Finding:
     try:
         wanted = region(gold)
         got = region(answer)
-    except (NotImplementedError, TypeError, ValueError) as error:
+    except (NotImplementedError, TypeError, ValueError) as error:  # SymPy's words for sets that it cannot compare
         return Finding(None, f"regions not compared: {error}"[:200])
     except Refused:
         if isinstance(answer, Quantity) or isinstance(gold, Quantity):

@@ -6,19 +6,18 @@ the file's order. A row that cannot be read is `error` with its number and field
 
 from __future__ import annotations
 
-import json
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
-from pydantic import ConfigDict, Field, ValidationError, field_validator
+from pydantic import ConfigDict, Field, field_validator
 
 from records.nouns import Record
+from sandbox.json_rows import UnreadRow, read_row
 from sandbox.maths_checker import MathChecker, MathVerdict
 from sandbox.maths_contracts import parse_contract
 
-MAX_LINE = 8 << 20  # bytes of one row
 _AHEAD = 64  # rows that are read before the first of them is written
 
 
@@ -53,24 +52,9 @@ def judge_rows(lines: Iterable[bytes], checker: MathChecker, workers: int) -> It
 
 
 def _judged(number: int, line: bytes, check: Callable[..., MathVerdict]) -> dict[str, Any]:
-    if len(line) > MAX_LINE:
-        return _unread(number, None, f"the row has {len(line)} bytes; at most {MAX_LINE} are read")
     try:
-        value = json.loads(line)
-    except (ValueError, RecursionError):
-        return _unread(number, None, "not JSON")
-    if not isinstance(value, dict):
-        return _unread(number, None, "not a JSON object with the fields gold and pred")
-    try:
-        row = PairRow.model_validate(value)
-    except ValidationError as error:
-        fault = error.errors()[0]
-        field = ".".join(map(str, fault["loc"]))[:60]
-        return _unread(number, value.get("id"), f"field '{field}': {fault['msg']}")
+        row = read_row(number, line, PairRow, "gold and pred")
+    except UnreadRow as problem:
+        return {"id": problem.identity, "verdict": "error", "reason": str(problem), "seconds": 0.0}
     verdict = check(row.gold, row.pred, row.contract)
     return {"id": row.id, **verdict.model_dump(mode="json")}
-
-
-def _unread(number: int, identity: object, problem: str) -> dict[str, Any]:
-    plain = identity if isinstance(identity, (str, int)) else None
-    return {"id": plain, "verdict": "error", "reason": f"row {number}: {problem}", "seconds": 0.0}

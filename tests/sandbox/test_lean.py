@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from sandbox.json_rows import MAX_LINE
 from sandbox.lean import BATCH, LeanJudge
 from sandbox.lean_cache import VerdictCache
 from sandbox.lean_claims import LeanClaim
 from sandbox.lean_lint import refusal
-from sandbox.lean_rows import MAX_LINE, judge_rows
+from sandbox.lean_rows import judge_rows
 from sandbox.lean_verdict import LeanVerdict
 from sandbox.nouns import SandboxError
 from tests.sandbox.lean_cheats import CHEATS
