@@ -23,13 +23,23 @@ from console.evidence import show_strategy_evidence
 from console.text import plain, safe
 from evaluation.leakage import check_strategy
 from evaluation.power import STEADY, minimum_detectable_effect
-from evaluation.sections import proof_text
+from evaluation.sections import edit_text, proof_text
 from evaluation.summary import strategy_suites
 from evaluation.verdicts import ALPHA, REQUIRED, is_harm, is_shown_holm
 from graphs.strategies import load_strategy
 from models.tokens import count_tokens
 from records.config import RunConfig
-from records.nouns import Bullet, Confirmation, EvaluationRow, GateResult, Problem, Reflection, Strategy, Verdict
+from records.nouns import (
+    Bullet,
+    Confirmation,
+    EditGate,
+    EvaluationRow,
+    GateResult,
+    Problem,
+    Reflection,
+    Strategy,
+    Verdict,
+)
 from records.rundir import RunDirectory
 
 COLOURS = {"supported": "green", "harmful": "red"}
@@ -156,9 +166,11 @@ def gate_table(reflections: Sequence[Reflection]) -> Table:
 
 
 def show_proof(console: Console, run: RunDirectory) -> None:
-    """What the one test at the end of the search said, if there was one."""
+    """What the one test at the end of the search said, if there was one, and those of edits by people."""
     for entry in run.read("confirmation.jsonl", Confirmation):
         console.print(safe(proof_text(entry.model_dump())), soft_wrap=True)
+    for edit in run.read("edit_gates.jsonl", EditGate):
+        console.print(safe(edit_text(edit.model_dump())), soft_wrap=True)
 
 
 def _gate_figures(gate: GateResult) -> list[str]:
@@ -242,7 +254,10 @@ def next_table(run: RunDirectory) -> Table:
     table = Table(title="What happens next", title_justify="left", box=None, show_header=False, padding=(0, 1))
     table.add_row("[bold]approve[/bold]", safe(_after(config, config.student_arms)))
     items = f"{config.sizes.transfer} problems with {', '.join(dict.fromkeys(config.validators))}"
-    again = f"checked for answers of held-out problems and measured again on {items}; then you are asked again."
+    again = (
+        f"checked for answers of held-out problems, put to the gate against this one ({config.sizes.gate} problems) "
+        f"and measured again on {items}; then you are asked again."
+    )
     table.add_row("[bold]edit[/bold]", safe(f"Your editor opens (EDITOR names it). The new text is {again}"))
     without = [arm for arm in config.student_arms if arm not in NEEDS_STRATEGY]
     table.add_row("[bold]reject[/bold]", safe("No strategy is used. " + _after(config, without)))

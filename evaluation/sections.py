@@ -248,7 +248,7 @@ def _origins(origin: Sequence[str]) -> str:
 def gate_section(summary: Json) -> Section | None:
     """One row per round: what was proposed and what the gate's rule said."""
     history = summary["strategy"]["gate"]
-    if not history:
+    if not history and not summary["strategy"].get("edit_gates"):
         return None
     columns = ["round", "decision", "rule", "edits", "items", "won", "lost", "ungraded", "p (one-sided)", "alpha"]
     rounds = Table("Rounds", [*columns, "spent"], [_gate_row(entry) for entry in history], 3)
@@ -265,17 +265,28 @@ def gate_section(summary: Json) -> Section | None:
         for edit in entry["edits"]
     ]
     folded = [Table("Proposed edits", ["round", "operation", "section", "text", "reason", "attempts"], edits, 6)]
-    proof = [proof_text(entry) for entry in summary["strategy"].get("confirmation", [])]
+    strategy = summary["strategy"]
+    proof = [proof_text(entry) for entry in strategy.get("confirmation", [])]
+    proof += [edit_text(entry) for entry in strategy.get("edit_gates", [])]
     return Section("The gate", [*_gate_notes(history), *proof], [rounds], folded=folded if edits else ())
 
 
 def proof_text(entry: Json) -> str:
     """What the one test at the end of a search said."""
-    gate = entry["gate"]
-    word = "is proved" if gate["accepted"] else "is not proved, so the first draft stands"
-    items = f"{gate['wins']} won, {gate['losses']} lost of {gate['n']} items that the search never used"
-    chance = f"p = {p_text(gate['p_value'])} against {gate['alpha']:g}"
-    return f"The final strategy {entry['final_hash']} {word}: {items}, {chance}."
+    word = "is proved" if entry["gate"]["accepted"] else "is not proved, so the first draft stands"
+    return f"The final strategy {entry['final_hash']} {word}: {_figures(entry['gate'], ' that the search never used')}."
+
+
+def edit_text(entry: Json) -> str:
+    """What the gate's test of an edit by a person said."""
+    word = "is shown to be better" if entry["gate"]["accepted"] else "is not shown to be better"
+    about = f"The text {entry['edited_hash']}, edited by a person, {word} than the one before it"
+    return f"{about} ({entry['before_hash']}): {_figures(entry['gate'])}."
+
+
+def _figures(gate: Json, which: str = "") -> str:
+    items = f"{gate['wins']} won, {gate['losses']} lost of {gate['n']} items{which}"
+    return f"{items}, p = {p_text(gate['p_value'])} against {gate['alpha']:g}"
 
 
 def _gate_notes(history: Sequence[Json]) -> list[str]:

@@ -21,7 +21,7 @@ from evaluation.dataset import FROZEN
 from evaluation.leakage import StrategyCheck, check_splits
 from evaluation.student_rounds import last_round, student_rounds
 from evaluation.transfers import ABOUT, TRANSFERS, transfer_figures
-from records.nouns import Confirmation, Decision, EvaluationRow, Problem, Reflection, Strategy
+from records.nouns import Confirmation, Decision, EditGate, EvaluationRow, Problem, Reflection, Strategy
 from records.rundir import RunDirectory, RunError
 
 SUMMARY = "evaluation/summary.json"
@@ -177,6 +177,7 @@ def strategy_section(run: RunDirectory, rows: Sequence[EvaluationRow], problems:
         "bullets": [bullet.model_dump() for bullet in strategy.bullets] if strategy else [],
         "decisions": [entry.model_dump(exclude={"text", "time"}) for entry in decisions],
         "gate": [gate_entry(reflection) for reflection in reflections],
+        "edit_gates": [entry.model_dump() for entry in read(run, "edit_gates.jsonl", EditGate)],
         "confirmation": [entry.model_dump() for entry in proofs],
         "leaks": [leak.model_dump() for leak in StrategyCheck(problems).leaks(text)] if text else [],
     }

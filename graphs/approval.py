@@ -72,7 +72,7 @@ async def decide_by_rule(state: TransferState, runtime: Runtime[RunContext]) -> 
 
 
 async def carry_out(state: TransferState, runtime: Runtime[RunContext]) -> dict[str, Any]:
-    """Record the decision; an edited strategy is checked and goes back to validation."""
+    """Record the decision; an edited strategy is checked and goes to the gate and back to validation."""
     context = runtime.context
     reviews = state.get("reviews", 0) + 1
     again: dict[str, Any] = {"decision": None, "reviews": reviews, "approved": None}
@@ -104,7 +104,7 @@ def _edited(context: RunContext, state: TransferState, answer: Answer, reviews: 
         return {"notice": f"the edit cannot be used: {problem}"}
     save_strategy(context.run, edited, "edited", note=answer.reason)
     _record(context, answer, None, reviews)
-    return {"current": edited.hash, "notice": "edited and measured again: approve it now, or edit further"}
+    return {"current": edited.hash, "notice": "edited"}
 
 
 def _record(context: RunContext, answer: Answer, approved: str | None, reviews: int) -> None:
@@ -127,8 +127,8 @@ def route_review(state: TransferState, runtime: Runtime[RunContext]) -> Literal[
     return "review" if runtime.context.config.approve == "ask" else "decide_by_rule"
 
 
-def route_decision(state: TransferState) -> Literal["prepare_validation", "review", "other_domains"]:
+def route_decision(state: TransferState) -> Literal["gate_edit", "review", "other_domains"]:
     """After an edit: measure it. After a misunderstanding: ask again. Otherwise: go on."""
     if state["decision"] is not None:
         return "other_domains"
-    return "prepare_validation" if state["notice"].startswith("edited") else "review"
+    return "gate_edit" if state["notice"].startswith("edited") else "review"

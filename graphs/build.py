@@ -18,6 +18,7 @@ from graphs.crossmodel import measure_source, reoptimise_builder, route_survey, 
 from graphs.feedback import next_round, relearn_builder, route_feedback, route_next_round, student_feedback
 from graphs.learning import learning_builder
 from graphs.preparation import prepare_splits, student_baseline, teacher_baseline
+from graphs.regating import gate_edit
 from graphs.state import TransferState
 from graphs.teaching import curate, evaluate_arm, report, route_evaluation, route_training, train_arm
 from graphs.transfers import other_domains
@@ -40,7 +41,7 @@ def transfer_builder() -> StateGraph[TransferState, RunContext, TransferState, T
     nodes: list[Any] = [
         *(prepare_splits, student_baseline, teacher_baseline, prepare_validation, validate, collect_verdicts),
         *(review, decide_by_rule, carry_out, other_domains, curate, train_arm, evaluate_arm, report),
-        *(survey, select, measure_source, ablate, student_feedback, next_round),
+        *(survey, select, measure_source, ablate, student_feedback, next_round, gate_edit),
     ]
     for node in nodes:
         builder.add_node(node.__name__, node)
@@ -63,6 +64,7 @@ def transfer_builder() -> StateGraph[TransferState, RunContext, TransferState, T
     builder.add_edge("review", "carry_out")
     builder.add_edge("decide_by_rule", "carry_out")
     builder.add_conditional_edges("carry_out", route_decision)
+    builder.add_edge("gate_edit", "prepare_validation")
     builder.add_edge("other_domains", "curate")
     builder.add_conditional_edges("curate", route_training)
     builder.add_conditional_edges("train_arm", route_training)

@@ -47,6 +47,7 @@ from graphs.money import check_prices, show_cost_live
 from graphs.replay import copy_finished, decided, is_replay, recorded_answer, start_replay
 from graphs.reviewing import Reviewer, decided_answer
 from graphs.state import TransferState
+from graphs.times import StageClock
 from graphs.transfers import check_targets
 from graphs.usage import usage_rows
 from models.budget import BudgetSpent
@@ -315,18 +316,33 @@ async def _drive(
     stops = [TRAINING] if hold and not training_begun(context.run.path) else []
     state = await graph.aget_state(settings)
     given: Any = None if state.next or state.interrupts else {"reviews": 0}
+    clock = StageClock(context.run)
     while not (stops and state.next == (TRAINING,)):
         if state.interrupts:
             pending = state.interrupts[0]
+            asked = clock.begin("approval", "a person")
             answer = await _answer(context, pending, reviewer, wait=wait)
+            clock.end(asked)
             if answer is None:
                 return Waiting(payload=pending.value)
             given = Command(resume={pending.id: answer.model_dump(mode="json")})
-        await graph.ainvoke(given, settings, context=context, durability="sync", interrupt_before=stops)
+        await _invoke(graph, given, settings, context, stops, clock)
         state = await graph.aget_state(settings)
         if not state.next:
             return Finished(summary=context.run.read_json("evaluation/summary.json"))
     return Held()
+
+
+async def _invoke(
+    graph: Any, given: Any, settings: RunnableConfig, context: RunContext, stops: list[str], clock: StageClock
+) -> None:
+    """Let the graph go on, and write when its nodes begin and end."""
+    how: dict[str, Any] = {"context": context, "durability": "sync", "interrupt_before": stops}
+    try:
+        async for _, event in graph.astream(given, settings, stream_mode="tasks", subgraphs=True, **how):
+            clock.hear(event)
+    finally:
+        clock.close()
 
 
 async def _answer(context: RunContext, pending: Interrupt, reviewer: Reviewer | None, *, wait: bool) -> Answer | None:

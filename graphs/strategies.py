@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -44,7 +44,16 @@ def save_strategy(
 
 def keep_lifts(run: RunDirectory, strategy_hash: str, lifts: dict[str, dict[str, BulletLift]]) -> None:
     """Write the measured lifts beside the version's other figures."""
-    version = load_version(run, strategy_hash).model_copy(update={"lifts": lifts})
+    _amend(run, strategy_hash, lifts=lifts)
+
+
+def keep_gate(run: RunDirectory, strategy_hash: str, gate: GateResult) -> None:
+    """Write what the gate said beside the version's other figures."""
+    _amend(run, strategy_hash, gate=gate)
+
+
+def _amend(run: RunDirectory, strategy_hash: str, **figures: Any) -> None:
+    version = load_version(run, strategy_hash).model_copy(update=figures)
     run.write_json(f"strategies/{strategy_hash}.json", version.model_dump(mode="json"))
 
 

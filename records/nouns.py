@@ -236,6 +236,25 @@ class Decision(Record):
     text: str | None = None  # the edited text, for action "edit"
 
 
+class EditGate(Record):
+    """The gate's paired test of a strategy that a person edited, against the text that was edited."""
+
+    id: str
+    before_hash: str
+    edited_hash: str
+    gate: GateResult
+
+
+class StageTime(Record):
+    """When a node of the graph began and ended, ISO 8601 in UTC; `ended` is None in the row of its beginning."""
+
+    id: str
+    stage: str
+    node: str
+    begun: str
+    ended: str | None = None
+
+
 class TrainingRow(Record):
     """One supervised example, as Hugging Face prompt/completion messages, with provenance."""
 

@@ -151,5 +151,6 @@ def _evidence(store: Store, facts: Facts, pending: PendingDecision, bases: list[
         "leaks": leaks_of(store, strategy.text)[:MOST_LEAKS],
         "split_leaks": split_leaks(store),
         "rounds": [{"row": row, "gate": gate_of(row)} for row in facts.reflections],
+        "later_tests": facts.later_tests,
         "reviewer": reviewer_name(),
     }

@@ -64,7 +64,7 @@ class CallList:
         for call in self.calls:
             if call.created and call.finished:
                 spans[STAGES.get(call.stage, call.stage)].append((call.created, call.finished))
-        return {stage: _covered(sorted(found)) for stage, found in spans.items()}
+        return {stage: covered(sorted(found)) for stage, found in spans.items()}
 
     def costs(self) -> list[dict[str, Any]]:
         """Totals per stage, agent and model; `cost` is None where the price of a call is unknown."""
@@ -74,7 +74,7 @@ class CallList:
         return [totals(calls, stage=key[0], agent=key[1], model=key[2]) for key, calls in groups.items()]
 
 
-def _covered(spans: list[tuple[str, str]]) -> float:
+def covered(spans: list[tuple[str, str]]) -> float:
     """Length of the union of spans that are sorted by their starts."""
     total, (start, end) = 0.0, spans[0]
     for begin, finish in spans[1:]:

@@ -155,6 +155,24 @@ class Facts:
         return list(self.store.lines("decisions.jsonl", _same).entries)
 
     @property
+    def stage_times(self) -> list[Row]:
+        """stage_times.jsonl"""
+        return self.store.lines("stage_times.jsonl", _same).entries
+
+    @property
+    def later_tests(self) -> list[Row]:
+        """The gate's tests outside the rounds: of the final strategy, and of what people edited."""
+        proofs = [
+            {"what": "the final strategy", "hash": row.get("final_hash"), "gate": row.get("gate")}
+            for row in self.store.lines("confirmation.jsonl", _same).entries
+        ]
+        edits = [
+            {"what": "an edit by a person", "hash": row.get("edited_hash"), "gate": row.get("gate")}
+            for row in self.store.lines("edit_gates.jsonl", _same).entries
+        ]
+        return [row for row in (*proofs, *edits) if isinstance(row["gate"], dict)]
+
+    @property
     def outcomes(self) -> dict[str, tuple[str, str]]:
         """Outcome and kind of each attempt that was judged, by id."""
         lines = self._verdicts

@@ -1,22 +1,24 @@
 """How far a run is: its stages with state, counts and time, read from what each stage leaves behind.
 
-Not guaranteed: the time of stages that make no call to a model (a scripted teacher's, the sandbox's), and
-the totals of stages whose number of calls the run itself finds out (gate, curation).
+Not guaranteed: the time of a stage without model calls in a run of a program that did not write stage times, or
+whose process was killed; the totals of stages whose number of calls the run itself finds out (gate, curation).
 """
 
 from __future__ import annotations
 
 import os
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from console.web.calls import call_list
+from console.web.calls import call_list, covered
 from console.web.facts import Facts, RowFact, whole
 from console.web.store import Row, Store, signature
 from evaluation.summary import STOPPED
+from graphs.times import spans, under_way
 
 State = Literal["done", "active", "waiting", "stopped", "open", "skipped"]
 FRESH_S = 90  # a file written to so recently means that somebody works on the run, where locks cannot be seen
@@ -25,7 +27,7 @@ STRATEGY_ARMS = 6
 
 @dataclass(frozen=True)
 class Stage:
-    """One box of the picture. `total` is None where it is not known; `seconds` None where no call says it."""
+    """One box of the picture. `total` is None where it is not known; `seconds` None where nothing says it."""
 
     key: str
     label: str
@@ -62,9 +64,9 @@ def progress(store: Store, waits: bool) -> Progress:
     """The stages of a run. `waits`: a decision is asked for."""
     facts, complete = Facts(store), store.run.complete
     counts = _counts(facts, _config(store))
-    seconds = _seconds(store)
     position = len(ORDER) if complete else _position(facts, counts, waits)
     working = not complete and is_worked_on(store.path)
+    seconds = _seconds(facts, working)
     stopped = (store.path / STOPPED).exists()
     stages = []
     for place, (key, label, unit) in enumerate(ORDER):
@@ -196,14 +198,30 @@ def _config(store: Store) -> Row:
     return config if isinstance(config, dict) else {}
 
 
-def _seconds(store: Store) -> dict[str, float]:
-    """Seconds per stage: from the calls, and from the trainers' own account."""
-    spans = dict(call_list(store).busy())
+def _seconds(facts: Facts, working: bool) -> dict[str, float]:
+    """Seconds per stage: the runner's own, or what calls and trainers say where a killed process wrote less."""
+    noted, told = _noted(facts.stage_times, working), _told(facts.store)
+    return {key: max(noted.get(key, 0.0), told.get(key, 0.0)) for key in {*noted, *told}}
+
+
+def _noted(rows: list[Row], working: bool) -> dict[str, float]:
+    """What the runner wrote, and for a run that is worked on the time since its last node began."""
+    found: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    for stage, begun, ended in spans(rows):
+        found[stage].append((begun, ended))
+    if working and (now := under_way(rows)):
+        found[now[0]].append((now[1], datetime.now(UTC).isoformat(timespec="milliseconds")))
+    return {stage: covered(sorted(pairs)) for stage, pairs in found.items()}
+
+
+def _told(store: Store) -> dict[str, float]:
+    """From the calls, and from the trainers' own account."""
+    busy = dict(call_list(store).busy())
     trained = [store.object(f"adapters/{p.parent.name}/done.json") for p in store.path.glob("adapters/*/done.json")]
     times: list[Any] = [done.get("seconds") for done in trained]
     if known := [float(value) for value in times if isinstance(value, int | float)]:
-        spans["training"] = sum(known)
-    return spans
+        busy["training"] = sum(known)
+    return busy
 
 
 def is_worked_on(path: Path) -> bool:

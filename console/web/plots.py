@@ -39,7 +39,7 @@ def _svg(width: float, height: float, title: str, parts: Sequence[str], style: s
 
 def flow(progress: Progress, columns: int = 5) -> Markup:
     """The stages as boxes in reading order, `columns` a row, with arrows between them."""
-    wide, high, gap_x, gap_y = (176, 92, 26, 34) if columns > 1 else (330, 62, 0, 20)
+    wide, high, gap_x, gap_y = (176, 108, 26, 34) if columns > 1 else (330, 62, 0, 20)
     parts = []
     for number, stage in enumerate(progress.stages):
         column, row = number % columns, number // columns
@@ -87,8 +87,8 @@ def _box(stage: Stage, x: float, y: float, wide: float, high: float) -> Markup:
     tall = high > 80
     when = duration(stage.seconds) if stage.seconds is not None else ""
     if tall:
-        parts.append(_text(x + 12, y + 62, when, "soft"))
-        parts.append(_text(x + 12, y + 62, shortened(stage.note) if not when else "", "soft"))
+        parts.append(_text(x + 12, y + 61, when, "soft"))
+        parts.append(_text(x + 12, y + 79, shortened(stage.note), "soft"))
     else:
         parts.append(_text(x + wide - 12, y + 43, when, "soft", "end"))
     track = Markup('<rect class="{}" x="{}" y="{}" width="{}" height="4" rx="2"/>')

@@ -38,7 +38,8 @@ def timeline(request: Request, name: str, number: Number = 1) -> HTMLResponse:
     return page(
         request, "reflections.html", run=store, section="reflections", rounds=rounds, pages=pages, drafts=drafts,
         finals=[(key, value) for key, value in versions.items() if value.get("status") in ("final", "edited")],
-        decisions=facts.decisions, bullets_of=bullets_of, turn=lambda n: run_link(name, "reflections", page=n),
+        decisions=facts.decisions, later_tests=facts.later_tests, bullets_of=bullets_of,
+        turn=lambda n: run_link(name, "reflections", page=n),
     )  # fmt: skip
 
 

@@ -9,7 +9,8 @@ import pytest
 from graphs.build import builder
 from graphs.exclusions import ExclusionRefused, exclude_row
 from graphs.inbox import Accepted, AlreadyDecided, DecisionRow, pending_decision, submit_decision
-from records.nouns import Decision, EvaluationRow, Problem, TrainingRow
+from graphs.times import spans
+from records.nouns import Attempt, Decision, EditGate, EvaluationRow, Problem, TrainingRow
 from records.rundir import RunDirectory
 from tests.graphs.runs import ROOT, command, run, settings
 
@@ -63,6 +64,23 @@ def test_edit_from_elsewhere_is_measured_again_before_it_counts(waiting: RunDire
     (decision,) = waiting.read("decisions.jsonl", Decision)
     assert (decision.action, decision.who, decision.reason) == ("edit", "ada", "one more line")
     assert decision.time == told.row.time
+    (tested,) = waiting.read("edit_gates.jsonl", EditGate)
+    gate = tested.gate
+    assert (tested.before_hash, tested.edited_hash) == (before, last_hash(waiting))
+    assert (gate.policy, gate.alpha, gate.n + gate.ungraded, gate.planned) == ("sequential", 0.05, 4, 4)
+    asked = {a.arm for a in waiting.read("attempts.jsonl", Attempt) if a.stage == "gate"}
+    assert asked == {f"strategy-{before}", f"strategy-{tested.edited_hash}"}
+    pending = pending_decision(waiting.path)
+    assert pending is not None and f"at the gate {gate.reason}" in pending.payload["notice"]
+    assert "edited by a person, is not shown to be better" in resumed.stdout
+
+
+def test_stages_have_their_times_over_all_processes(waiting: RunDirectory) -> None:
+    ended = list(spans(list(waiting.rows("stage_times.jsonl"))))
+    assert {stage for stage, _, _ in ended} == {"splits", "baseline", "lrl", "validation", "approval", "gate"}
+    assert all(begun <= end for _, begun, end in ended)
+    validations = [row for row in waiting.rows("stage_times.jsonl") if row["node"] == "validate" and row["ended"]]
+    assert len(validations) == 2  # before and after the edit
 
 
 def test_rejected_strategy_leaves_the_arms_that_need_none(waiting: RunDirectory) -> None:

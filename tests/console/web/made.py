@@ -25,12 +25,14 @@ from records.nouns import (
     Completion,
     Decision,
     Edit,
+    EditGate,
     EvaluationRow,
     GateResult,
     Judgement,
     Message,
     Problem,
     Reflection,
+    StageTime,
     Strategy,
     TrainingRow,
     Verdict,
@@ -217,6 +219,10 @@ class Made:
             accepted=True, note=self.hostile, teacher="oracle",
         )  # fmt: skip
         self.run.append("reflections.jsonl", [reflection])
+        edit_gate = EditGate(id="edit-1", before_hash=self.draft.hash, edited_hash=self.current.hash, gate=gate)
+        self.run.append("edit_gates.jsonl", [edit_gate])
+        time = StageTime(id="t0", stage="splits", node="prepare_splits", begun="2026-01-02T03:04:05.000+00:00")
+        self.run.append("stage_times.jsonl", [time.model_copy(update={"ended": "2026-01-02T03:05:42.000+00:00"})])
 
     def _evaluation(self, suite: Any, arms: tuple[str, ...], split: Any) -> None:
         problems = [p for p in self.problems() if p.split == split][-4:]

@@ -38,7 +38,8 @@ def test_the_page_shows_what_the_decision_rests_on(browser: TestClient) -> None:
         "Transfer: validator × arm", "Accuracy per validator and arm", "Gain of the learned strategy", "few_shot",
         "are too few to show any gain", "No id, answer, phrase", "0 problems are in two splits",
         "against the first draft",
-        "<ins> all</ins>", "What happens next", "graphs.transfer resume asks",
+        "<ins> all</ins>", "Test of an edit by a person", "shown to be better",
+        "What happens next", "graphs.transfer resume asks",
         'name="action" value="reject"',
     ):  # fmt: skip
         assert found in page, found

@@ -76,6 +76,7 @@ def test_a_run_shows_stages_cost_warnings_and_result(browser: TestClient) -> Non
     page = browser.get("/runs/done").text
     said = words(page)
     assert "Stages: Problems done" in page and 'class="flow wide"' in page
+    assert ">1 min 37 s<" in page  # the runner's own time of a stage that called no model
     assert "the price of 1 call is not known" in said and "lora_strategy" in said and "unknown" in said
     assert "sse-connect" not in page and "<iframe" in page and 'sandbox title="Report of the run"' in page
     assert 'sse-connect="/runs/asks/events"' in browser.get("/runs/asks").text
