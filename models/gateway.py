@@ -17,6 +17,7 @@ import hashlib
 import json
 import random
 import time
+from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -42,7 +43,7 @@ from records.nouns import Completion, Record
 
 __all__ = ["CallRefused", "CallRequest", "Gateway", "NotRecorded", "RetryPolicy", "Usage", "call_key"]
 
-DOOR = 256  # calls looked up at once: the first of a large fan-out are made before its last are looked up
+DOOR = 256  # calls of a model looked up and not yet in line: the last of a large fan-out do not hold up its first
 CallerFor = Callable[[ModelSpec], Caller]
 
 
@@ -110,7 +111,7 @@ class Gateway:
         self._flying: dict[str, asyncio.Task[Completion]] = {}
         self._usage = Usage()
         self._available: set[ModelSpec] = set()
-        self._door = asyncio.Semaphore(DOOR)
+        self._doors: dict[str, asyncio.Semaphore] = defaultdict(partial(asyncio.Semaphore, DOOR))
         self._batches = BatchQueue(
             ledger, config.batches, config.call_timeout, partial(self._completed, batch=True),
             on_submitted=self._inform, on_state=self._say_waiting,
@@ -150,7 +151,7 @@ class Gateway:
 
     async def complete(self, request: CallRequest) -> Completion:
         """The model's reply, from the ledger if it is there. A failed call has `error` set."""
-        async with self._door:
+        async with self._doors[request.model]:
             try:
                 spec, identity = await self._known_model(request.model)
             except (SpecError, IdentityError, EmbeddedModelError) as error:
@@ -158,12 +159,11 @@ class Gateway:
             key = call_key(spec, identity, request)
             flying = self._flying.get(key)
             if flying is None:
-                looked_up = asyncio.Event()
-                task = asyncio.create_task(self._found_or_made(key, spec, identity, request, looked_up))
+                inside = asyncio.Event()
+                task = asyncio.create_task(self._found_or_made(key, spec, identity, request, inside))
                 self._flying[key] = task
-                task.add_done_callback(lambda done: self._landed(key, done))
-                task.add_done_callback(lambda _: looked_up.set())  # also if it was cancelled before it began
-                await looked_up.wait()
+                task.add_done_callback(partial(self._landed, key, inside))
+                await inside.wait()
         if flying is not None:
             return self._told((await asyncio.shield(flying)).model_copy(update={"replayed": True}), request)
         return self._told(await asyncio.shield(task), request)
@@ -206,8 +206,9 @@ class Gateway:
         if self.on_wait is not None:
             self.on_wait(text)
 
-    def _landed(self, key: str, task: asyncio.Task[Completion]) -> None:
+    def _landed(self, key: str, inside: asyncio.Event, task: asyncio.Task[Completion]) -> None:
         self._flying.pop(key, None)
+        inside.set()  # it was in the ledger, or cancelled before it was in line
         if not task.cancelled():
             task.exception()  # seen, also where the caller has been cancelled
 
@@ -225,10 +226,10 @@ class Gateway:
         return found
 
     async def _found_or_made(
-        self, key: str, spec: ModelSpec, identity: str, request: CallRequest, looked_up: asyncio.Event
+        self, key: str, spec: ModelSpec, identity: str, request: CallRequest, inside: asyncio.Event
     ) -> Completion:
+        """From the ledger, or called; `inside` is set once the call waits for nothing but its turn."""
         found = await self._found(key)
-        looked_up.set()
         if found is not None:
             return found
         if self._replay:
@@ -243,11 +244,11 @@ class Gateway:
         intent = _call(key, spec, identity, request)
         started = time.perf_counter()
         try:
-            if (self._batches.holds(key) or self._batches.takes(spec, request)) and (
-                done := await self._in_a_batch(spec, request, intent)
-            ):
-                return done
-            reply = await self._attempts(spec, request, intent)
+            if self._batches.holds(key) or self._batches.takes(spec, request):
+                inside.set()
+                if done := await self._in_a_batch(spec, request, intent):
+                    return done
+            reply = await self._attempts(spec, request, intent, inside)
             completion = self._completed(spec, key, reply, time.perf_counter() - started)
         except BatchPending as error:  # not recorded: the call is not over
             return _failed(key, str(error), time.perf_counter() - started)
@@ -282,12 +283,12 @@ class Gateway:
         tokens = (reply.prompt_tokens, reply.completion_tokens, reply.cached_tokens, reply.cache_write_tokens)
         return self._prices.cost_of(spec, *tokens, batch=batch)
 
-    async def _attempts(self, spec: ModelSpec, request: CallRequest, intent: Call) -> Reply:
+    async def _attempts(self, spec: ModelSpec, request: CallRequest, intent: Call, inside: asyncio.Event) -> Reply:
         """Call until it succeeds, fails for good, or the attempts are used up."""
         lane = self._lane(spec)
         for attempt in range(self._retry.attempts - 1):
             try:
-                return await self._attempt(lane, spec, request, intent, again=attempt > 0)
+                return await self._attempt(lane, spec, request, intent, inside, again=attempt > 0)
             except CallError as error:
                 if not error.retry:
                     raise
@@ -295,12 +296,15 @@ class Gateway:
                 wait = self._retry.wait(attempt, error)
                 lane.failed(error)
             await asyncio.sleep(wait)
-        return await self._attempt(lane, spec, request, intent, again=self._retry.attempts > 1)
+        return await self._attempt(lane, spec, request, intent, inside, again=self._retry.attempts > 1)
 
-    async def _attempt(self, lane: Lane, spec: ModelSpec, request: CallRequest, intent: Call, *, again: bool) -> Reply:
+    async def _attempt(
+        self, lane: Lane, spec: ModelSpec, request: CallRequest, intent: Call, inside: asyncio.Event, *, again: bool
+    ) -> Reply:
         """One attempt. Room in the budget is held only while it is in flight, so that no one waits for a sleeper."""
         tokens = 0 if spec.local else upper_tokens(request.messages, request.max_tokens)
         async with lane.line(), self._account.reserved(spec, request) as reservation:
+            inside.set()
             await self._ledger.intend(intent, again=again)
             async with lane.place(tokens):
                 reply = await self._called(lane, spec, request, intent)

@@ -328,7 +328,9 @@ def _paid_rows(connection: sqlite3.Connection) -> list[dict[str, Any]]:
 
 def _storable(value: Any) -> Any:
     """SQLite takes no lone surrogates, which a model's reply may contain."""
-    return value.encode("utf-8", "backslashreplace").decode("utf-8") if isinstance(value, str) else value
+    if not isinstance(value, str) or value.isascii():
+        return value
+    return value.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _now() -> str:
