@@ -91,5 +91,11 @@ def test_every_page_is_linked_from_the_front() -> None:
         assert page.name == "README.md" or f"](docs/{page.name}" in front, page.name
 
 
+def test_figures_on_the_front_are_rows_of_all_measured() -> None:
+    front = PAGES[ROOT / "README.md"].split("\n## Measured\n")[1].split("\n## ")[0]
+    rows = re.findall(r"^\|.*\|$", front, re.M)
+    assert len(rows) > 2 and set(rows) <= set(PAGES[ROOT / "docs" / "measured.md"].splitlines())
+
+
 def test_agents_is_our_package() -> None:
     assert Path(agents.__file__ or "").parent == ROOT / "agents"
