@@ -67,7 +67,7 @@ def test_make_targets_of_the_readme_exist() -> None:
 
 
 def test_modules_of_the_readme_exist() -> None:
-    for module in set(re.findall(r"python -m ([a-z_.]*[a-z_])", README)):
+    for module in set(re.findall(r"python -m\s+([a-z_.]*[a-z_])", README)):
         path = ROOT.joinpath(*module.split("."))
         assert path.with_suffix(".py").is_file() or (path / "__main__.py").is_file(), module
 
