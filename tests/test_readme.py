@@ -4,6 +4,7 @@ import random
 import re
 import types
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.main import get_command
@@ -58,6 +59,16 @@ def test_flags_of_the_readme_exist() -> None:
     flags = {name for group in groups for p in group.params for name in p.opts}
     foreign = {"--check", "--no-deps", "--tokens", "--rounds"}  # of other programs
     assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", README)) - foreign <= flags
+
+
+def test_settings_of_the_readme_exist() -> None:
+    settings = set(re.findall(r"--set '?([a-z_.]+)=", README)) - {"key"}  # `key=value` stands for any
+    assert settings
+    for setting in settings:
+        found: Any = RunConfig
+        for part in setting.split("."):
+            assert part in found.model_fields, setting
+            found = found.model_fields[part].annotation
 
 
 def test_make_targets_of_the_readme_exist() -> None:
