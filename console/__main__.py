@@ -7,7 +7,10 @@ from typing import Annotated
 
 import typer
 
-from console.app import RUNS, RunArgument, RunsOption, friendly, last_run, quieten, say, start_ui
+from console.options import RUNS, RunArgument, RunsOption, last_run
+from console.program import quieten
+from console.reading import start_ui
+from console.terminal import friendly, say
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
 

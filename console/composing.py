@@ -12,6 +12,7 @@ from rich.console import Console
 
 from console.money import show_budget, show_parts
 from console.progress import make_events
+from console.terminal import BUDGET_SPENT
 from console.text import safe
 from evaluation.composition import REPORT, findings
 from graphs.composing import (
@@ -29,7 +30,6 @@ from models.budget import BudgetSpent
 from records.rundir import RunDirectory
 
 TAKEN = {"compose", "validator", "budget", "prices", "serve", "dry-run", "run", "runs", "set"}  # flags that it knows
-BUDGET_SPENT = 3
 
 
 def refuse_flags(given: Iterable[str]) -> None:

@@ -99,7 +99,7 @@ def judge(
 ) -> None:
     """Judge a file of submissions: one row each on standard output, in the file's order.
 
-    A row is our own form, HumanEval's or MBPP's (README). Exit status 0 when every row was judged,
+    A row is our own form, HumanEval's or MBPP's (docs/sandbox.md). Exit status 0 when every row was judged,
     1 when some could not be (they are named on standard error), 2 for bad input.
     """
     source = Path(file)

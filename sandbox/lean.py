@@ -10,7 +10,7 @@ is vacuous. Guaranteed: a verdict for every claim; a time-out, lack of memory, a
 header that does not load is `ungraded`; a batch whose canary comes out wrong is `ungraded` as a whole, and
 the judge refuses to go on.
 Not guaranteed: that lean_judge.lean compiles with a given version of Lean (then all is `ungraded`; what was tried
-stands in the README); soundness against a proof that breaks out of Lean itself into the judge's process;
+stands in docs/lean.md); soundness against a proof that breaks out of Lean itself into the judge's process;
 the lint's list of allowed commands is what stands before that.
 """
 
