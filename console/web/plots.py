@@ -87,8 +87,8 @@ def _box(stage: Stage, x: float, y: float, wide: float, high: float) -> Markup:
     tall = high > 80
     when = duration(stage.seconds) if stage.seconds is not None else ""
     if tall:
-        parts.append(_text(x + 12, y + 61, when, "soft"))
-        parts.append(_text(x + 12, y + 79, shortened(stage.note), "soft"))
+        for line, said in enumerate(filter(None, (when, shortened(stage.note)))):
+            parts.append(_text(x + 12, y + 61 + 18 * line, said, "soft"))
     else:
         parts.append(_text(x + wide - 12, y + 43, when, "soft", "end"))
     track = Markup('<rect class="{}" x="{}" y="{}" width="{}" height="4" rx="2"/>')
