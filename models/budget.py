@@ -108,6 +108,11 @@ class Account:
         finally:
             await self._settle(reservation)
 
+    def has_room(self, spec: ModelSpec, request: CallRequest) -> bool:
+        """Whether one more call fits beside those in flight."""
+        most = upper_estimate(self._prices, spec, request.messages, request.max_tokens)
+        return not self.refusal and not exceeded(self.limits, self.spent.plus(self._reserved).plus(most))
+
     def settle(self, reservation: Reservation, reply: Reply, cost: float | None) -> None:
         """Note what a call really used, if the provider said so; otherwise it counts with its estimate."""
         if reservation.most.calls == 0:

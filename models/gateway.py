@@ -30,6 +30,7 @@ from models.batching import BatchPending, BatchQueue
 from models.budget import Account, BudgetSpent, Spending, spent_before, upper_tokens
 from models.calls import Caller, CallError, CallRefused, CallRequest, Reply
 from models.embedded import EmbeddedModelError
+from models.hedging import Once, hedged
 from models.identity import IdentityError, model_identity
 from models.lanes import Lane
 from models.ledger import Call, Ledger
@@ -307,13 +308,31 @@ class Gateway:
             inside.set()
             await self._ledger.intend(intent, again=again)
             async with lane.place(tokens):
-                reply = await self._called(lane, spec, request, intent)
+                reply = await self._called(lane, spec, request, intent, tokens)
             await asyncio.sleep(0)  # whoever gets the place goes first: of many replies at once the last one's waits
             self._account.settle(reservation, reply, self._cost(spec, reply))
         lane.succeeded(reply, tokens)
         return reply
 
-    async def _called(self, lane: Lane, spec: ModelSpec, request: CallRequest, intent: Call) -> Reply:
+    async def _called(self, lane: Lane, spec: ModelSpec, request: CallRequest, intent: Call, tokens: int) -> Reply:
+        """The reply of one call, or of the first of two."""
+        once = partial(self._once, lane, spec, request, intent)
+        if self._config.hedge_after is None or spec.local:
+            return await once()
+        answer = await hedged(once, partial(self._spare, lane, spec, request, tokens, once), self._config.hedge_after)
+        if answer.lost:
+            await self._ledger.lose(intent.key)
+        return answer.reply
+
+    async def _spare(self, lane: Lane, spec: ModelSpec, request: CallRequest, tokens: int, once: Once) -> Reply:
+        """A second call with a place and room in the budget of its own; whatever comes of it, it may be charged."""
+        if not self._account.has_room(spec, request):
+            raise CallError("the budget has no room for a second call")
+        async with self._account.reserved(spec, request) as reservation, lane.place(tokens):
+            reservation.used = reservation.most
+            return await once()
+
+    async def _once(self, lane: Lane, spec: ModelSpec, request: CallRequest, intent: Call) -> Reply:
         try:
             return await lane.caller.call(spec, request)
         except CallError as error:

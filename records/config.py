@@ -165,6 +165,7 @@ class RunConfig(Record):
     requests_per_minute: float | None = Field(None, gt=0, description="per API provider")
     tokens_per_minute: float | None = Field(None, gt=0, description="per API provider, prompts and replies")
     call_timeout: float = Field(120.0, gt=0, description="seconds per API call")
+    hedge_after: float | None = Field(None, gt=0, description="seconds until an API call is made twice; None: never")
     serve: Literal["transformers", "vllm"] = "transformers"  # what runs local models
     batch_limit: int = Field(64, ge=1, description="rows per local generation batch")
     batches: Batches = Batches()
