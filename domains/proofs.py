@@ -5,9 +5,9 @@ areas are for `ood` only. `--problems omit_steps=2` shows each reference proof w
 left out, to be bridged. A file of rows `{"name", "formal_statement", "header"?, "proof"?, "split"?}`, such as miniF2F,
 fills the splits that its rows name (`test` where they name none).
 
-Guaranteed: a proof passes only as `proved` (sandbox.lean); what Lean could not judge is `ungraded`;
-a reply without a proof is `unparsed`. Statements of a file whose header imports more than core Lean are refused
-where no project with those modules is named (LRL_LEAN_PROJECT).
+Guaranteed: a proof passes only as `proved` (sandbox.lean); what Lean could not judge is `ungraded`, and so is what has
+but the grade `kernel`: neither is trained on; a reply without a proof is `unparsed`. Statements of a file whose header
+imports more than core Lean are refused where no project with those modules is named (LRL_LEAN_PROJECT).
 Not guaranteed: that Lean is on this machine. Without it opening the verifier fails, and says how to get it.
 """
 
@@ -164,7 +164,8 @@ def judgement(verdict: LeanVerdict, tier: str | None) -> Judgement:
     """A verdict of Lean in the words of the run."""
     outcomes = {"proved": "pass", "rejected": "fail", "ungraded": "ungraded"}
     refused = "not allowed in a proof" in verdict.reason or "is not allowed" in verdict.reason
-    kinds = {"proved": "pass", "rejected": "not_allowed" if refused else "wrong_proof", "ungraded": "not_judged"}
+    unknown = "axioms_unchecked" if verdict.grade else "not_judged"
+    kinds = {"proved": "pass", "rejected": "not_allowed" if refused else "wrong_proof", "ungraded": unknown}
     return Judgement.model_validate(
         {
             "outcome": outcomes[verdict.verdict],

@@ -208,7 +208,7 @@ def lean(
     deadline: Annotated[float, typer.Option(min=1, max=3600, help="Seconds for one proof.")] = LEAN_DEADLINE_S,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Neither use nor keep earlier verdicts.")] = False,
 ) -> None:
-    """Judge proofs in Lean 4: one row each, `proved`, `rejected` or `ungraded`.
+    """Judge proofs in Lean 4: one row each, `proved`, `rejected` or `ungraded` (with wasm perhaps of grade `kernel`).
 
     Exit status 0 when every proof is proved or rejected, 1 when some could not be judged, 2 for bad
     input.
@@ -234,10 +234,10 @@ def _lean_file(file: str, judge: LeanJudge) -> bool:
     with nullcontext(sys.stdin.buffer) if file == "-" else Path(file).open("rb") as lines:
         for row in judge_proofs(lines, judge):
             print(json.dumps(row), flush=True)
-            counts[row["verdict"]] += 1
+            counts[f"ungraded of grade {row['grade']}" if row["grade"] else row["verdict"]] += 1
     found = ", ".join(f"{count} {word}" for word, count in counts.most_common()) or "no rows"
     errors.print(f"{sum(counts.values())} rows in {time.monotonic() - started:.1f} s: {found}", markup=False)
-    return not counts["ungraded"]
+    return counts.keys() <= {"proved", "rejected"}
 
 
 if __name__ == "__main__":

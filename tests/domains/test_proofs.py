@@ -11,9 +11,10 @@ from domains import get_domain
 from domains.base import DomainError
 from domains.proofs import DOMAIN, GAP, judgement, make_problem, ours, reply, reply_proof, scaffold, split_of
 from domains.proofs_statements import OOD, STATEMENTS
+from evaluation.dataset import is_example
 from evaluation.leakage import check_splits
 from records.config import RunConfig, Sizes
-from sandbox.lean_verdict import LeanVerdict
+from sandbox.lean_verdict import UNCHECKED, LeanVerdict
 
 SIZES = Sizes(train=100, gate=14, transfer=14, test=50, ood=24)
 MINIF2F = Path(__file__).parents[3] / "shared" / "data" / "lean" / "minif2f.jsonl"
@@ -89,6 +90,12 @@ def test_verdicts_become_judgements() -> None:
         judgement(LeanVerdict(verdict="rejected", reason="'sorry' is not allowed in a proof"), None).kind
         == "not_allowed"
     )
+
+
+def test_a_proof_whose_axioms_nobody_checked_is_not_trained_on() -> None:
+    found = judgement(LeanVerdict(verdict="ungraded", reason=UNCHECKED, grade="kernel"), "lean:wasm")
+    assert (found.outcome, found.kind) == ("ungraded", "axioms_unchecked")
+    assert not is_example(found, require_sound_steps=False)
 
 
 def test_a_file_of_ones_own(tmp_path: Path) -> None:

@@ -136,7 +136,7 @@ def test_rows_come_back_in_order_with_a_verdict_each(judge: LeanJudge) -> None:
         ("bad", "ungraded"),
         (None, "ungraded"),
     ]
-    assert all(set(row) == {"id", "verdict", "reason", "axioms"} for row in found)
+    assert all(set(row) == {"id", "verdict", "reason", "axioms", "grade"} for row in found)
     assert "row 5" in found[3]["reason"] and "proof" in found[3]["reason"]
 
 

@@ -1,5 +1,10 @@
-"""The same questions to a real Lean: `make test-lean`. Not yet run: no native Lean was at hand."""
+"""The same questions to a real Lean: `make test-lean`.
 
+The tests of the judge have not yet run: no native Lean was at hand. Those of the backend `wasm` need LRL_LEAN_WASM.
+"""
+
+import os
+import secrets
 from collections.abc import Iterator
 
 import pytest
@@ -7,11 +12,14 @@ import pytest
 from sandbox.lean import LeanJudge
 from sandbox.lean_backends import find_backend
 from sandbox.lean_claims import Header, LeanClaim
+from sandbox.lean_lint import refusal
+from sandbox.lean_plain import facts_of, unfit
 from sandbox.lean_process import LeanProcess
 from sandbox.lean_verdict import decide
 from sandbox.nouns import WorkerLost
 from tests.sandbox.lean_cheats import CHEATS, FALSE
 from tests.sandbox.lean_recording import RISKY, safest_first
+from tests.sandbox.lean_wasm_pages import GRADED_WITHOUT_LINT, UNLINTED, references, whole_page
 
 pytestmark = pytest.mark.lean
 DEADLINE_S = 300.0
@@ -60,3 +68,29 @@ def test_what_runs_while_it_is_elaborated_reaches_nothing() -> None:
                 continue
             assert decide(facts).verdict != "proved", identity
     process.close()
+
+
+wasm = pytest.mark.skipif(not os.environ.get("LRL_LEAN_WASM"), reason="LRL_LEAN_WASM is not set (`make lean-wasm`)")
+
+
+@wasm
+def test_wasm_grades_references_and_says_which_cheats_only_the_text_keeps_out() -> None:
+    """One page: the references, then each cheat that does no harm by running, with nothing that reads its text."""
+    sheet = whole_page(f"lrl_{secrets.token_hex(8)}")
+    verdicts = [decide(facts) for facts in facts_of(find_backend("wasm"), sheet, 3_000)]
+    count = len(references())
+    assert {verdict.verdict for verdict in verdicts} <= {"rejected", "ungraded"}
+    assert not [place.name for place, v in zip(sheet.places[:count], verdicts, strict=False) if v.grade != "kernel"]
+    graded = {cheat.name for cheat, v in zip(UNLINTED, verdicts[count:], strict=True) if v.grade}
+    assert graded == set(GRADED_WITHOUT_LINT)
+
+
+@wasm
+def test_wasm_proves_no_cheat_and_grades_none() -> None:
+    claims = [LeanClaim(statement=cheat.statement, proof=cheat.proof) for cheat in CHEATS]
+    with LeanJudge(find_backend("wasm"), DEADLINE_S) as judge:
+        verdicts = judge.check(claims)
+    assert {verdict.verdict for verdict in verdicts} == {"rejected", "ungraded"}
+    assert not [cheat.name for cheat, verdict in zip(CHEATS, verdicts, strict=True) if verdict.grade]
+    asked = [v for c, v in zip(claims, verdicts, strict=True) if not refusal(c.proof) and not unfit(c.proof)]
+    assert len(asked) == 6 and {verdict.verdict for verdict in asked} == {"rejected"}

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.lean_verdict import decide
+from sandbox.lean_verdict import UNCHECKED, decide
 
 PROVED: dict[str, Any] = {
     "stage": "done",
@@ -73,6 +73,36 @@ def test_odd_facts_never_prove(changed: dict[str, Any]) -> None:
 def test_what_each_end_means(facts: dict[str, Any], verdict: str, words: str) -> None:
     found = decide(facts)
     assert found.verdict == verdict and words in found.reason
+
+
+PLAIN: dict[str, Any] = {"stage": "plain", "errors": False, "sorry": False, "foreign": [], "unseen": []}
+
+
+def test_plain_elaboration_gives_a_grade_and_proves_nothing() -> None:
+    found = decide(PLAIN)
+    assert (found.verdict, found.grade, found.reason) == ("ungraded", "kernel", UNCHECKED)
+    assert decide(PROVED).grade is None
+
+
+@pytest.mark.parametrize("fact", PLAIN)
+def test_without_one_of_its_facts_there_is_no_grade(fact: str) -> None:
+    found = decide({name: value for name, value in PLAIN.items() if name != fact})
+    assert (found.verdict, found.grade) == ("ungraded", None)
+
+
+@pytest.mark.parametrize(
+    ("changed", "verdict"),
+    [
+        ({"sorry": True}, "rejected"),
+        ({"foreign": ["Lean.trustCompiler"]}, "rejected"),
+        ({"unseen": ["t._proof_9"]}, "ungraded"),
+        ({"errors": None}, "ungraded"),
+        ({"foreign": "none"}, "ungraded"),
+    ],
+)
+def test_what_plain_elaboration_finds_takes_the_grade_away(changed: dict[str, Any], verdict: str) -> None:
+    found = decide({**PLAIN, **changed})
+    assert (found.verdict, found.grade) == (verdict, None)
 
 
 def test_reasons_can_be_printed() -> None:
