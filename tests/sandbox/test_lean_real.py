@@ -21,7 +21,7 @@ from tests.sandbox.lean_cheats import CHEATS, FALSE
 from tests.sandbox.lean_recording import RISKY, safest_first
 from tests.sandbox.lean_wasm_pages import GRADED_WITHOUT_LINT, UNLINTED, references, whole_page
 
-pytestmark = pytest.mark.lean
+pytestmark = [pytest.mark.lean, pytest.mark.timeout(4_000)]
 DEADLINE_S = 300.0
 
 
