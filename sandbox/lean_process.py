@@ -22,7 +22,7 @@ from sandbox.lean_claims import HEARTBEATS, Header
 from sandbox.lean_walls import walled
 from sandbox.nouns import WorkerLost
 
-_ROOM = 32 << 20  # bytes that may be printed before an answer
+_ROOM = 64 << 20  # bytes that may be printed before an answer
 _PIECE = 1 << 16
 
 

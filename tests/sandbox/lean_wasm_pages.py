@@ -52,8 +52,8 @@ theorem t12 : (2 : Nat) + 2 = 5 := by trust
     prints={6: "t1", 7: "t2", 8: "t3"},
     done="t3",
 )
-# Without those that harm by running, and `local_add`, whose global instance spoils the page's own true control.
-_LEFT_OUT = {"local_add", *(identity.partition("/")[0] for identity in RISKY)}
+# Without those that harm by running, and two whose global instances spoil the page's own controls.
+_LEFT_OUT = {"local_add", "local_literal", *(identity.partition("/")[0] for identity in RISKY)}
 UNLINTED = tuple(cheat for cheat in CHEATS if cheat.name not in _LEFT_OUT)
 
 # Cheats that get the grade `kernel` when nothing reads their text, and what keeps them out otherwise.
