@@ -48,6 +48,7 @@ MATERIAL_CHARS, WRITING_TOKENS = 24_000, 4_096
 SMALL_MATERIAL_CHARS, SMALL_WRITING_TOKENS = 3_000, 700  # the embedded model reads 2,048 tokens
 JOURNAL_CHARS = 6_000
 DRAFT_EXAMPLES = 3
+CALL_FAILED = "the call failed"  # in `note`
 WORDS_PER_TOKEN = 0.7
 REFUSED = "HTTP 400"  # what older models say to a schema
 
@@ -205,7 +206,10 @@ class LLMTeacher:
         return self._shown[1:]
 
     async def draft(self, examples: Sequence[Problem] = ()) -> Strategy:
-        """The one-shot strategy. One that is still too short after a second try is used, and `note` says so."""
+        """The one-shot strategy. One that is still too short after a second try is used, and `note` says so.
+
+        Without bullets if nothing readable was written twice. Raises TeacherError if a call failed.
+        """
         require_train(examples)
         readable = list[Strategy]()
 
@@ -222,6 +226,8 @@ class LLMTeacher:
         strategy = await self._write("draft", fields, read)
         if strategy is None and readable:
             return max(readable, key=lambda one: self.count_tokens(one.text))
+        if strategy is None and CALL_FAILED not in self.note:
+            return Strategy(name=self.domain_name, bullets=())
         if strategy is None:
             raise TeacherError(
                 f"teacher {self.spec} wrote no first strategy ({self.note}). Resume the run to try again, or choose "
@@ -322,7 +328,7 @@ class LLMTeacher:
                 schema = ""
                 completion = await self._complete(name, messages, prompt.hash)
             if completion.error is not None:
-                self.note = f"{name}: the call failed: {completion.error[:300]}"
+                self.note = f"{name}: {CALL_FAILED}: {completion.error[:300]}"
                 return None
             try:
                 if schema and completion.finish_reason == "length":

@@ -67,10 +67,15 @@ async def test_a_draft_that_is_too_long_loses_its_last_bullets() -> None:
     assert draft.bullets[0].text.startswith("0 word")
 
 
-@pytest.mark.parametrize("script", [[("draft", FAILED_CALL)], [("draft", ""), ("draft", "\n")]])
-async def test_no_draft_at_all_is_an_error_that_says_what_to_do(script: list[tuple[str, Reply]]) -> None:
+async def test_a_draft_whose_call_failed_is_an_error_that_says_what_to_do() -> None:
     with pytest.raises(TeacherError, match=r"wrote no first strategy \(draft: .+ Resume the run"):
-        await teacher(*script)[0].draft()
+        await teacher(("draft", FAILED_CALL))[0].draft()
+
+
+async def test_a_teacher_that_writes_nothing_readable_twice_leaves_the_place_to_the_seed() -> None:
+    llm, _ = teacher(("draft", ""), ("draft", "\n"))
+    assert not (await llm.draft()).bullets
+    assert "the strategy has 0 tokens, too few" in llm.note
 
 
 async def test_reflection_shows_contrast_verdicts_and_rejected_edits() -> None:
