@@ -34,11 +34,19 @@ class TerminalEvents:
         self._cost = ""
 
     def stage(self, name: str, total: int | None = None) -> None:
-        """Finish the line of the last stage and begin a new one."""
+        """Finish the line of the last stage and begin a new one, or enlarge the one of that name that is going on."""
+        if total and name == self._name and self._task is not None and (left := self._going_on()):
+            self._progress.update(self._task, total=left + total)
+            return
         self.close()
         self._name, self._started = name, time.monotonic()
         self._progress.start()
         self._task = self._progress.add_task(safe(name), total=total, note="", cost=self._cost)
+
+    def _going_on(self) -> int:
+        """Steps of the current stage, 0 if it has done them all."""
+        task = self._progress.tasks[-1]
+        return int(task.total) if task.total and task.completed < task.total else 0
 
     def stage_total(self, total: int) -> None:
         """Now the bar has an end."""
@@ -87,7 +95,10 @@ class PlainEvents:
         self._started = self._said = time.monotonic()
 
     def stage(self, name: str, total: int | None = None) -> None:
-        """End the last stage, begin a new one."""
+        """End the last stage and begin a new one, or enlarge the one of that name that is going on."""
+        if total and name == self._name and self._total and self._done < self._total:
+            self._total += total
+            return
         self.close()
         self._name, self._total, self._done = name, total, 0
         self._started = self._said = time.monotonic()

@@ -20,7 +20,10 @@ class Events(Protocol):
     """Where progress is shown. Implementations must not raise."""
 
     def stage(self, name: str, total: int | None = None) -> None:
-        """A stage begins; `total` is the number of steps, None if unknown."""
+        """A stage begins; `total` is the number of steps, None if unknown.
+
+        Branches that run side by side begin the same stage: while it is going on, its total grows.
+        """
 
     def stage_total(self, total: int) -> None:
         """The number of steps of the current stage has become known."""

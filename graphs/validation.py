@@ -51,7 +51,8 @@ async def validate(task: ValidatorTask, runtime: Runtime[RunContext]) -> dict[st
         for arm in STRATEGY_ARMS
         for problem in problems
     ]
-    graded = await attempt_all(context, f"Validation on {task['validator']}", jobs)
+    title = f"Validation on {', '.join(dict.fromkeys(context.config.validators))}"  # one bar for all branches
+    graded = await attempt_all(context, title, jobs)
     arms = [arm for arm in STRATEGY_ARMS for _ in problems]
     rows = [
         evaluation_row(g, "strategy", arm, task["validator"], version=task["current"])

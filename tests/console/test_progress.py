@@ -50,3 +50,17 @@ def test_cost_stands_in_the_stage_line_of_runs_that_cost_money_only(terminal: bo
     events.close()
     free, paid = target.file.getvalue().split("Paid", maxsplit=1)  # type: ignore[attr-defined]
     assert "$0.0240 of $5.00" in paid and "$0.0240" not in free
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_branches_that_begin_the_same_stage_share_its_line(terminal: bool) -> None:
+    target = console(terminal)
+    events = make_events(target)
+    events.stage("Validation", 72)
+    events.stage("Validation", 72)
+    events.advance(144)
+    events.stage("Validation", 10)  # all was done: this is another one
+    events.advance(10)
+    events.close()
+    lines = target.file.getvalue()  # type: ignore[attr-defined]
+    assert "144/144" in lines and "10/10" in lines and "72/72" not in lines and "144/72" not in lines
