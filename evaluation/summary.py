@@ -174,6 +174,7 @@ def strategy_section(run: RunDirectory, rows: Sequence[EvaluationRow], problems:
         "hash": version,
         "name": strategy.name if strategy else None,
         "text": text,
+        **({"begun_with_seed": True} if begun_with_seed(run) else {}),
         "bullets": [bullet.model_dump() for bullet in strategy.bullets] if strategy else [],
         "decisions": [entry.model_dump(exclude={"text", "time"}) for entry in decisions],
         "gate": [gate_entry(reflection) for reflection in reflections],
@@ -238,6 +239,13 @@ def strategies(run: RunDirectory) -> dict[str, Strategy]:
         strategy = _validated(Strategy, fields, str(path))
         found[strategy.hash] = strategy
     return found
+
+
+def begun_with_seed(run: RunDirectory) -> bool:
+    """Whether the domain's seed strategy stands in the place of the teacher's draft."""
+    return any(
+        run.read_json(f"strategies/{file.name}").get("seed") for file in (run.path / "strategies").glob("*.json")
+    )
 
 
 def problem_counts(problems: Sequence[Problem]) -> dict[str, Json]:

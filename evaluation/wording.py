@@ -121,15 +121,24 @@ def strategy_line(strategy: Json) -> str:
     each = ", ".join(f"{model}: {word}" for model, word in words.items())
     proofs = strategy.get("confirmation", [])
     kept = any(entry["accepted"] for entry in strategy["gate"]) and all(entry["gate"]["accepted"] for entry in proofs)
-    unchanged = "" if kept else _UNCHANGED
     verdict = {
         verdicts.SUPPORTED: "the strategy is supported by every validator model",
         verdicts.HARMFUL: "the strategy is harmful to a validator model",
     }.get(strategy["verdict"], "that the strategy helps is not shown on every validator model")
-    return f"Zero-shot, {verdict} ({each}).{unchanged}"
+    return f"Zero-shot, {verdict} ({each}).{_begun_with(strategy, kept)}"
+
+
+def _begun_with(strategy: Json, kept: bool) -> str:
+    """What the strategy is or was edited from, where that is not plain from its table."""
+    if strategy.get("begun_with_seed"):
+        return _FROM_SEED if kept else _SEED
+    return "" if kept else _UNCHANGED
 
 
 _UNCHANGED = " No edit passed the gate and its proof, so it is the teacher's first draft, or a rewording of it."
+_NO_DRAFT = " The teacher wrote no first strategy that could be read and could stand"
+_FROM_SEED = f"{_NO_DRAFT}: its edits began with the domain's own seed strategy."
+_SEED = f"{_NO_DRAFT}, and no edit passed the gate and its proof, so it is the domain's own seed strategy."
 
 
 def teacher_line(models: Json) -> str:

@@ -28,24 +28,22 @@ EXAMPLE_TASKS = 3  # shown to the teacher before it has seen any result
 
 
 async def draft_strategy(state: TransferState, runtime: Runtime[RunContext]) -> dict[str, Any]:
-    """The strategy that the teacher writes before it has seen any result: the one_shot arm."""
+    """The strategy that the teacher writes before it has seen any result: the one_shot arm.
+
+    It goes on without what must not stand in a strategy; if nothing is left, with the domain's own seed.
+    """
     context = runtime.context
     context.events.stage("First strategy, written without results")
-    draft, faults = await _safe_draft(context)
+    draft, faults = without_faults(context, await context.teacher.draft(_example_tasks(context)))
+    in_place = not draft.bullets
+    if in_place:
+        draft = parse_strategy(load_strategy_file(context.domain.name), name=context.domain.name)
+        faults = [*faults, "no bullet of the draft could stand: the domain's seed strategy takes its place"]
     note = "; ".join(filter(None, (context.teacher.note, *faults)))
-    save_strategy(context.run, draft, "draft", note=note)
+    save_strategy(context.run, draft, "draft", note=note, seed=in_place)
     size = f"{len(draft.bullets)} bullets, {count_tokens(draft.text)} tokens"
     context.events.info("; ".join(filter(None, (size, note))))
     return {"draft": draft.hash, "current": draft.hash, "pool": [draft.hash], "round": 0, "rejected": []}
-
-
-async def _safe_draft(context: RunContext) -> tuple[Strategy, list[str]]:
-    """The teacher's draft without what must not stand in a strategy; the domain's own seed if nothing is left."""
-    draft, faults = without_faults(context, await context.teacher.draft(_example_tasks(context)))
-    if not draft.bullets:
-        seed = parse_strategy(load_strategy_file(context.domain.name), name=context.domain.name)
-        return seed, [*faults, "no bullet of the draft could stand: the domain's seed strategy takes its place"]
-    return draft, faults
 
 
 def _example_tasks(context: RunContext) -> list[Problem]:

@@ -23,20 +23,29 @@ class BulletLift(Record):
 
 
 class StrategyVersion(Record):
-    """One version with what is known of it; `lifts` by bullet id and model, where they were measured."""
+    """One version with what is known of it; `lifts` by bullet id and model, where they were measured.
+
+    `seed`: it is the domain's own strategy, in the place of a draft that could not be read or could not stand.
+    """
 
     strategy: Strategy
     status: Status
     gate: GateResult | None = None
     note: str = ""
+    seed: bool = False
     lifts: dict[str, dict[str, BulletLift]] = Field(default_factory=dict)
 
 
 def save_strategy(
-    run: RunDirectory, strategy: Strategy, status: Status, gate: GateResult | None = None, note: str = ""
+    run: RunDirectory,
+    strategy: Strategy,
+    status: Status,
+    gate: GateResult | None = None,
+    note: str = "",
+    seed: bool = False,
 ) -> str:
     """Write the version as JSON and its text as Markdown; returns the hash."""
-    version = StrategyVersion(strategy=strategy, status=status, gate=gate, note=note)
+    version = StrategyVersion(strategy=strategy, status=status, gate=gate, note=note, seed=seed)
     run.write_json(f"strategies/{strategy.hash}.json", version.model_dump(mode="json"))
     run.file("strategies", f"{strategy.hash}.md").write_text(strategy.text + "\n", "utf-8", errors="backslashreplace")
     return strategy.hash

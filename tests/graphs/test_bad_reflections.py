@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from evaluation.summary import strategy_section
+from evaluation.wording import strategy_line
 from graphs.strategies import load_version
 from tests.agents.test_teacher import LONG
 from tests.graphs.test_search import Room, Truth, bullet, room
@@ -120,6 +122,10 @@ async def test_a_draft_of_nothing_else_gives_way_to_the_seed_strategy(tmp_path: 
         state = await learned(at)
         version = load_version(at.context.run, str(state["draft"]))
         assert len(version.strategy.bullets) > 3 and "the domain's seed strategy takes its place" in version.note
+        section = strategy_section(at.context.run, [], [])
+        assert version.seed and section["begun_with_seed"]
+        said = strategy_line({**section, "verdict_by_validator": {"a": "not shown"}})
+        assert "it is the domain's own seed strategy" in said
 
 
 async def test_a_draft_of_50_000_tokens_is_cut(tmp_path: Path) -> None:
