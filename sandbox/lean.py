@@ -3,11 +3,12 @@
     with LeanJudge(find_backend()) as judge:
         judge.check([LeanClaim(statement="theorem t : 1 + 1 = 2", proof="by decide")])[0].verdict
 
-A claim goes through the lint, the cache, the REPL where there is one, and lean_judge.lean: the trusted
-statement elaborated alone, the proof elaborated behind walls, its constants given to the kernel again on top of the
-untouched library, the two statements compared, the axioms walked; then the question whether the statement
-is vacuous. Where lean_judge.lean does not compile (the backend `wasm`) a proof is elaborated plainly instead
-(sandbox.lean_plain): rejected, or ungraded, perhaps with the grade `kernel`; never `proved`.
+A claim goes through the lint, the cache, the REPL where there is one, and lean_judge.lean: the trusted statement
+elaborated alone, the proof elaborated behind walls, its constants given to the kernel again on top of the untouched
+library, the two statements compared, the axioms walked; then the question whether the statement is vacuous, and
+SafeVerify's opinion where it is installed. Where lean_judge.lean does not compile (the backend `wasm`) a proof is
+elaborated plainly instead (sandbox.lean_plain): rejected, or ungraded, perhaps with the grade `kernel`; never
+`proved`.
 Guaranteed: a verdict for every claim; a time-out, lack of memory, a crash or a header that does not load is `ungraded`;
 a batch whose canary comes out wrong is `ungraded` as a whole, and
 the judge refuses to go on.
@@ -34,6 +35,7 @@ from sandbox.lean_lint import COMMANDS, DENY, refusal
 from sandbox.lean_plain import elaborate
 from sandbox.lean_process import LeanProcess
 from sandbox.lean_repl import RECYCLE, LeanRepl
+from sandbox.lean_safeverify import doubt
 from sandbox.lean_verdict import LeanVerdict, decide
 from sandbox.nouns import SandboxError, WorkerLost
 
@@ -178,7 +180,13 @@ class LeanJudge:
             if verdict.verdict == "proved" and (tactic := self._vacuity(header, job)):
                 reason = f"the statement is vacuous: its hypotheses contradict each other (by {tactic})"
                 verdict = LeanVerdict(verdict="ungraded", reason=reason)
+            elif verdict.verdict == "proved" and (problem := self._doubt(claim)):
+                verdict = LeanVerdict(verdict="ungraded", reason=problem, axioms=verdict.axioms)
         return verdict.model_copy(update={"seconds": round(time.monotonic() - started, 3)})
+
+    def _doubt(self, claim: LeanClaim) -> str | None:
+        """What SafeVerify has against a proof, where it is installed."""
+        return doubt(self.backend, claim, self.deadline) if self.backend.safeverify else None
 
     def _vacuity(self, header: Header, job: dict[str, Any]) -> str | None:
         """The tactic that proves False from the hypotheses, None if none does; asked once for a statement."""

@@ -6,7 +6,8 @@
                 only when asked for: the judge does not compile in it, so it elaborates a proof plainly
                 (sandbox.lean_plain) and never says `proved`
 
-LRL_LEAN_PROJECT names a built lake project, such as Mathlib, whose modules headers may import.
+LRL_LEAN_PROJECT names a built lake project, such as Mathlib, whose modules headers may import. LRL_LEAN_SAFEVERIFY
+names SafeVerify's executable, whose word is then wanted too (sandbox.lean_safeverify).
 Guaranteed: nothing of a model runs here; a backend that is not there is a finding with the way to
 install it, never an exception. Not guaranteed: that a backend that is found works; the judge's
 canaries find that out.
@@ -54,6 +55,7 @@ class LeanBackend:
     memory_mb: int = 8192
     repl: tuple[str, ...] | None = None
     plain: tuple[str, ...] | None = None  # elaborates PROOF: all that can be had where the judge does not compile
+    safeverify: str | None = None  # the lean that compiles for SafeVerify, where that is to be asked
 
 
 @dataclass(frozen=True)
@@ -106,14 +108,31 @@ def _lean_file() -> LeanBackend:
         raise _NotHere(f"'{lean} --print-prefix' names {prefix}, where there is no bin/lean")
     binds = {str(prefix): str(prefix), "/judge/lean_judge.lean": str(JUDGE)}
     path, digest = _project(binds)
+    checker = _safeverify(binds)
+    # SafeVerify asks the lean on its PATH where the library is
+    environment = {"LEAN_PATH": path} if path else {}
+    environment |= {"PATH": f"{real.parent}:/usr/bin:/bin"} if checker else {}
     return LeanBackend(
         name="lean_file",
-        about=f"{version}, {prefix}",
-        toolchain=_identity(version, digest),
+        about=f"{version}, {prefix}" + (", SafeVerify" if checker else ""),
+        toolchain=_identity(version, digest, checker),
         command=(str(real), "--run", "/judge/lean_judge.lean"),
         binds=binds,
-        environment={"LEAN_PATH": path} if path else {},
+        environment=environment,
+        safeverify=str(real) if checker else None,
     )
+
+
+def _safeverify(binds: dict[str, str]) -> str:
+    """What identifies SafeVerify, "" where it is not named. Adds its executable to `binds`."""
+    named = os.environ.get("LRL_LEAN_SAFEVERIFY")
+    if not named:
+        return ""
+    place = Path(named).resolve()
+    if not place.is_file():
+        raise _NotHere(f"LRL_LEAN_SAFEVERIFY={named} is no file")
+    binds["/judge/safe_verify"] = str(place)
+    return hashlib.sha256(place.read_bytes()).hexdigest()
 
 
 def _project(binds: dict[str, str]) -> tuple[str, str]:
@@ -142,6 +161,7 @@ def _repl() -> LeanBackend:
         binds={**base.binds, "/judge/repl": str(place.resolve())},
         environment=base.environment,
         repl=("/judge/repl",),
+        safeverify=base.safeverify,
     )
 
 

@@ -209,9 +209,11 @@ def facts (base : Command.State) (job : Json) : IO (List (String × Json)) := do
     sameAuxiliaries theirs added wanted.type
   let kernel ← kernelProblem base.env (reachable added name {})
   let (_, walked) := (walk base.env added name).run {}
-  return [("stage", "done"), ("theorem", toJson isTheorem), ("same_statement", toJson same), ("kernel", toJson kernel),
-    ("axioms", nameList walked.axioms), ("bodiless", toJson walked.bodiless.size),
-    ("sorry", toJson (walked.axioms.contains ``sorryAx))] ++ said
+  let proved : List (String × Json) :=
+    [("stage", "done"), ("theorem", toJson isTheorem), ("same_statement", toJson same), ("kernel", toJson kernel),
+      ("axioms", nameList walked.axioms), ("bodiless", toJson walked.bodiless.size),
+      ("sorry", toJson (walked.axioms.contains ``sorryAx))]
+  return proved ++ said
 
 def answer (nonce : String) (fields : List (String × Json)) : IO Unit := do
   let out ← IO.getStdout

@@ -111,6 +111,11 @@ class LeanProcess:
 
 def output_of(command: list[str], deadline: float) -> str:
     """All that a command prints, up to its end. Raises TimeoutError at the deadline (s), WorkerLost at too much."""
+    return ended(command, deadline)[0]
+
+
+def ended(command: list[str], deadline: float) -> tuple[str, int]:
+    """The same, and how the command exited (negative: by which signal, which may be ours)."""
     ends, parts, size = time.monotonic() + deadline, [], 0
     process = subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
@@ -124,9 +129,12 @@ def output_of(command: list[str], deadline: float) -> str:
                 size += len(part)
                 if size > _ROOM:
                     raise WorkerLost(f"more than {_ROOM} bytes were printed")
+        process.wait(max(0.1, ends - time.monotonic()))
+    except subprocess.TimeoutExpired:
+        raise TimeoutError("no end within the deadline") from None
     finally:
         end(process)
-    return b"".join(parts).decode(errors="replace")
+    return b"".join(parts).decode(errors="replace"), process.returncode
 
 
 def _piece(pipe: int, ready: selectors.BaseSelector, ends: float) -> bytes:

@@ -19,15 +19,19 @@ from sandbox.nouns import SandboxError
 
 _SYSTEM = ("/usr", "/lib", "/lib64", "/bin")
 _LIMITS = (
-    'ulimit -c 0; ulimit -f 0; ulimit -d "$1"; ulimit -s "$2" 2>/dev/null || ulimit -s unlimited; shift 2; exec "$@"'
+    'ulimit -c 0; ulimit -f "$1"; ulimit -d "$2"; ulimit -s "$3" 2>/dev/null || ulimit -s unlimited; shift 3; exec "$@"'
 )
 _ENVIRONMENT = {"PATH": "/usr/bin:/bin", "HOME": "/tmp", "LANG": "C.UTF-8"}
 _STACK_KB = 65_532
 _TMP_MB = 16
+_BLOCKS = 64 << 11  # of 512 bytes: the largest file where one may be written
 
 
-def walled(backend: LeanBackend, command: tuple[str, ...]) -> list[str]:
-    """The command behind its walls. Raises SandboxError where bubblewrap is not installed."""
+def walled(backend: LeanBackend, command: tuple[str, ...], writable: Mapping[str, str] | None = None) -> list[str]:
+    """The command behind its walls; files may be written only in `writable` (place inside -> folder on the host).
+
+    Raises SandboxError where bubblewrap is not installed.
+    """
     bwrap = shutil.which("bwrap")
     if bwrap is None:
         raise SandboxError(
@@ -37,12 +41,13 @@ def walled(backend: LeanBackend, command: tuple[str, ...]) -> list[str]:
     walls = [bwrap, "--unshare-all", "--uid", "65534", "--gid", "65534", "--die-with-parent", "--new-session"]
     walls += ["--cap-drop", "ALL", "--hostname", "sandbox", "--proc", "/proc", "--dev", "/dev", *_system()]
     walls += ["--size", str(_TMP_MB << 20), "--tmpfs", "/tmp", "--dir", "/home", *_binds(backend.binds)]
+    for inside, path in (writable or {}).items():
+        walls += ["--bind", path, inside]
     walls += ["--chdir", "/tmp", "--clearenv"]
-    for name, value in (
-        {"PATH": "/usr/bin:/bin", "HOME": "/tmp", "LANG": "C.UTF-8"} | dict(backend.environment)
-    ).items():
+    for name, value in (_ENVIRONMENT | dict(backend.environment)).items():
         walls += ["--setenv", name, value]
-    limits = ["/bin/sh", "-c", _LIMITS, "lean", str(backend.memory_mb << 10), str(_STACK_KB)]
+    blocks = str(_BLOCKS if writable else 0)
+    limits = ["/bin/sh", "-c", _LIMITS, "lean", blocks, str(backend.memory_mb << 10), str(_STACK_KB)]
     return [*walls, "--", *limits, *command]
 
 

@@ -12,7 +12,7 @@ from sandbox.nouns import SandboxError
 
 @pytest.fixture(autouse=True)
 def nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    for name in ("LRL_LEAN", "LRL_LEAN_REPL", "LRL_LEAN_WASM", "LRL_LEAN_PROJECT"):
+    for name in ("LRL_LEAN", "LRL_LEAN_REPL", "LRL_LEAN_WASM", "LRL_LEAN_PROJECT", "LRL_LEAN_SAFEVERIFY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
@@ -32,6 +32,21 @@ def test_what_is_missing_says_how_to_get_it(name: str) -> None:
     assert isinstance(found, Missing) and found.install == INSTALL[name]
     with pytest.raises(SandboxError, match="No Lean here"):
         find_backend(name)
+
+
+def test_safeverify_is_part_of_a_lean_that_is_there(nothing_set: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    prefix = nothing_set / "lean"
+    script(prefix / "bin" / "lean", f'case "$1" in --print-prefix) echo {prefix} ;; *) echo "Lean 4.28" ;; esac')
+    monkeypatch.setenv("LRL_LEAN", str(prefix / "bin" / "lean"))
+    plain = find_backend("lean_file")
+    assert plain.safeverify is None
+    monkeypatch.setenv("LRL_LEAN_SAFEVERIFY", str(nothing_set / "safe_verify"))
+    missing = examine_backend("lean_file")
+    assert isinstance(missing, Missing) and "is no file" in missing.why
+    place = script(nothing_set / "safe_verify", "exit 0")
+    found = find_backend("lean_file")
+    assert found.safeverify == str(prefix / "bin" / "lean") and found.binds["/judge/safe_verify"] == str(place)
+    assert found.toolchain != plain.toolchain and found.environment["PATH"].startswith(str(prefix / "bin"))
 
 
 def test_unknown_backends_are_named() -> None:

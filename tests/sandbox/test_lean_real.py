@@ -6,16 +6,19 @@ The tests of the judge have not yet run: no native Lean was at hand. Those of th
 import os
 import secrets
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from sandbox.lean import LeanJudge
-from sandbox.lean_backends import find_backend
+from sandbox.lean_backends import JUDGE, PROOF, find_backend
 from sandbox.lean_claims import Header, LeanClaim
 from sandbox.lean_lint import refusal
-from sandbox.lean_plain import facts_of, unfit
-from sandbox.lean_process import LeanProcess
+from sandbox.lean_plain import facts_of, read_messages, unfit
+from sandbox.lean_process import LeanProcess, output_of
 from sandbox.lean_verdict import decide
+from sandbox.lean_walls import walled
 from sandbox.nouns import WorkerLost
 from tests.sandbox.lean_cheats import CHEATS, FALSE
 from tests.sandbox.lean_recording import RISKY, safest_first
@@ -23,6 +26,7 @@ from tests.sandbox.lean_wasm_pages import GRADED_WITHOUT_LINT, UNLINTED, referen
 
 pytestmark = [pytest.mark.lean, pytest.mark.timeout(4_000)]
 DEADLINE_S = 300.0
+NO_CODE = ("Unknown constant `", "no executable code")  # what the code generator says of a library without bodies
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +87,20 @@ def test_wasm_grades_references_and_says_which_cheats_only_the_text_keeps_out() 
     assert not [place.name for place, v in zip(sheet.places[:count], verdicts, strict=False) if v.grade != "kernel"]
     graded = {cheat.name for cheat, v in zip(UNLINTED, verdicts[count:], strict=True) if v.grade}
     assert graded == set(GRADED_WITHOUT_LINT)
+
+
+@wasm
+def test_wasm_finds_no_fault_in_the_judge_but_that_it_cannot_make_code_of_it(tmp_path: Path) -> None:
+    """Every definition of lean_judge.lean is elaborated, against the real API; behind it stands one with a fault."""
+    backend, text = find_backend("wasm"), JUDGE.read_text("utf-8")
+    file = tmp_path / "judge.lean"
+    file.write_text(text + '\ndef control : Nat := "no number"\n', "utf-8")
+    inside = replace(backend, binds={**backend.binds, PROOF: str(file)})
+    messages = read_messages(output_of(walled(inside, backend.plain or ()), 3_000)) or []
+    errors = [message for message in messages if message["severity"] == "error"]
+    faults = [message for message in errors if not any(words in message["text"] for words in NO_CODE)]
+    assert len(errors) > len(faults)
+    assert [(message["line"], message["text"][:13]) for message in faults] == [(text.count("\n") + 2, "Type mismatch")]
 
 
 @wasm
