@@ -47,6 +47,7 @@ LIFTS: Mapping[str, Sequence[float]] = {
 STRATEGY: Sequence[float] = [0.1, 0.08, 0.05, 0.0, 0.0, 0.0, -0.1, -0.1]  # to be taken apart, bullet by bullet
 FOUND = 0.9  # share of the harmful bullets that is asked for
 LEVEL = 0.05  # one-sided, per bullet
+POWER_TRIALS = 10  # single edits per loop of the other experiments: cheap, and 80% is to be told from 82%
 
 
 def world_of(name: str) -> World:
@@ -150,7 +151,9 @@ def simulate(plan: Plan, trials: int) -> dict[str, Any]:
         "label": LABEL,
         "plan": asdict(plan),
         "no_op": {name: _no_op(loop, plan, trials) for name, loop in RULES.items()},
-        "power": [asdict(case) for rounds in (1, 2, plan.rounds) for case in power_cases(rounds, trials)],
+        "power": [
+            asdict(case) for rounds in (1, 2, plan.rounds) for case in power_cases(rounds, POWER_TRIALS * trials)
+        ],
         "harmful": harmful_case(trials),
         "rules": {name: compare_rules(world_of(name), plan, trials) for name in LIFTS},
     }
