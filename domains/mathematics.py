@@ -51,7 +51,6 @@ class MathematicsDomain:
             "sizes": {"train": 1200, "gate": 48, "transfer": 54, "test": 150, "ood": 90},
             "examples": 1200,
             "training_seeds": 3,
-            "loop": {"attempts": 4},
             "student_arms": ["base", "base+strategy", "lora_plain", "lora_strategy", "lora_distilled"],
         }
 

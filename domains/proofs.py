@@ -56,7 +56,7 @@ class ProofsDomain:
         if name == "quick":
             return {**shared, "examples": 100}
         arms = ["base", "base+strategy", "lora_plain", "lora_strategy", "lora_distilled"]
-        return {**shared, "examples": 200, "training_seeds": 3, "loop": {"attempts": 4}, "student_arms": arms}
+        return {**shared, "examples": 200, "training_seeds": 3, "student_arms": arms}
 
     def load(self, source: str | None, sizes: Sizes, seed: int) -> list[Problem]:
         """Problems of all splits; those of a `source` (JSONL path) take the place of ours."""

@@ -50,7 +50,6 @@ class PythonDomain:
             "sizes": {"train": 1200, "gate": 48, "transfer": 54, "test": 162, "ood": 108},
             "examples": 1200,
             "training_seeds": 3,
-            "loop": {"attempts": 4},
             "student_arms": ["base", "base+strategy", "lora_plain", "lora_strategy", "lora_distilled"],
         }
 

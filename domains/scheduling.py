@@ -172,7 +172,6 @@ _PROFILES: dict[str, dict[str, Any]] = {
         "examples": 700,
         "training": {"batch_size": 8},
         "training_seeds": 3,
-        "loop": {"attempts": 4},
         "student_arms": ("base", "base+strategy", "lora_plain", "lora_strategy", "lora_distilled"),
     },
 }

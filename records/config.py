@@ -35,7 +35,7 @@ class LoopConfig(Record):
 
     rounds: int = Field(2, ge=0)
     batch: int = Field(12, ge=1, description="training problems per round")
-    attempts: int = Field(2, ge=1, description="attempts per training problem")
+    attempts: int = Field(4, ge=1, description="attempts per training problem")
     max_edits: int = Field(4, ge=1, le=4)
     alpha: float = Field(0.05, gt=0, lt=1, description="error budget of the gate over all rounds")
 

@@ -234,4 +234,4 @@ def test_the_estimate_counts_them() -> None:
         assert found["selection", name] == (2 * ITEMS, 6 * ITEMS)  # none, draft, three edits, the distilled one
     assert found["gate", "vllm:hard"] == (0, 3 * ITEMS) and ("gate", "vllm:easy") not in found
     assert found["source", "vllm:teach"] == (2 * SHOWN, 2 * SHOWN)
-    assert found["lrl", "vllm:teach"] == (4, 12) and parts["lrl", "vllm:teach"] == (4, 4)
+    assert found["lrl", "vllm:teach"] == (8, 24) and parts["lrl", "vllm:teach"] == (8, 8)

@@ -94,7 +94,7 @@ def test_wasm_finds_no_fault_in_the_judge_but_that_it_cannot_make_code_of_it(tmp
     """Every definition of lean_judge.lean is elaborated, against the real API; behind it stands one with a fault."""
     backend, text = find_backend("wasm"), JUDGE.read_text("utf-8")
     file = tmp_path / "judge.lean"
-    file.write_text(text + '\ndef control : Nat := "no number"\n', "utf-8")
+    file.write_text(text + '\ndef lrl_control : Nat := "no number"\n', "utf-8")
     inside = replace(backend, binds={**backend.binds, PROOF: str(file)})
     messages = read_messages(output_of(walled(inside, backend.plain or ()), 3_000)) or []
     errors = [message for message in messages if message["severity"] == "error"]
