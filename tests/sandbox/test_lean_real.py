@@ -1,6 +1,7 @@
 """The same questions to a real Lean: `make test-lean`.
 
-The tests of the judge have not yet run: no native Lean was at hand. Those of the backend `wasm` need LRL_LEAN_WASM.
+The tests of the judge have not yet run: no native Lean was at hand, and without one they are not selected. Those of
+the backend `wasm` need LRL_LEAN_WASM, which the make target sees to; `LRL_NIGHTLY=1 .ci/run` runs them after the rest.
 """
 
 import os
