@@ -1,18 +1,31 @@
 """Pages for a real Lean in which much stands at once, and what is expected of the cheats.
 
 Proofs on one page see each other; here they are all ours. The references stand first, so that no cheat is before them.
+`python -m tests.sandbox.lean_wasm_pages` puts the cheats to the Lean in LRL_LEAN_WASM and writes what it says of them
+to lean_wasm_cheats.jsonl (two to four minutes).
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
 from domains.proofs_statements import STATEMENTS
+from sandbox.lean_backends import PROOF, find_backend
 from sandbox.lean_claims import Header, LeanClaim, candidate
 from sandbox.lean_lint import blanked
 from sandbox.lean_plain import Page, Piece, Place, alone, page, piece
+from sandbox.lean_process import output_of
+from sandbox.lean_walls import walled
 from tests.sandbox.lean_cheats import CHEATS
 from tests.sandbox.lean_recording import RISKY
 
 CORE = Header(("Init",), "")
+CHEATS_RECORDED = Path(__file__).with_name("lean_wasm_cheats.jsonl")
+_KEPT = ("severity", "kind", "pos", "data")  # of a message
 # lean_wasm_output.txt is what Lean said of this page (its chatter cut, the file's name changed). It is older than the
 # layout of `page`: `false` and the line behind it are theorems of its own, and only three are printed.
 RECORDED = Page(
@@ -91,3 +104,30 @@ def cheats_without_lint(nonce: str) -> list[Piece]:
 def whole_page(nonce: str) -> Page:
     """References, then cheats without the lint."""
     return page(CORE, [*references(), *cheats_without_lint(nonce)], nonce)
+
+
+def cheats_page() -> Page:
+    """The cheats by themselves, always the same text."""
+    return page(CORE, cheats_without_lint("lrl_recorded"), "lrl_recorded")
+
+
+def identity(sheet: Page) -> str:
+    """Which page a recording is of."""
+    return hashlib.sha256(sheet.text.encode()).hexdigest()
+
+
+def record() -> None:
+    """Write what the real Lean says of the cheats: the page's identity, then its messages without empty fields."""
+    sheet, backend = cheats_page(), find_backend("wasm")
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8", suffix=".lean") as file:
+        file.write(sheet.text)
+        file.flush()
+        inside = replace(backend, binds={**backend.binds, PROOF: file.name})
+        output = output_of(walled(inside, backend.plain or ()), 3_000)
+    messages = [json.loads(line) for line in output.split("\n") if '"severity"' in line]
+    rows = [{"page": identity(sheet)}, *({name: message[name] for name in _KEPT} for message in messages)]
+    CHEATS_RECORDED.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), "utf-8")
+
+
+if __name__ == "__main__":
+    record()

@@ -1,6 +1,7 @@
 """Plain elaboration: what is put to Lean, and how a real Lean's recorded output is read."""
 
 import json
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,9 +13,18 @@ from sandbox.lean_claims import LeanClaim
 from sandbox.lean_lint import blanked, refusal
 from sandbox.lean_plain import FORBIDDEN, Page, page, piece, read_facts, unfit
 from sandbox.lean_verdict import UNCHECKED, decide
-from tests.sandbox.lean_cheats import CHEATS
+from tests.sandbox.lean_cheats import CHEATS, Cheat
 from tests.sandbox.lean_standin import standin
-from tests.sandbox.lean_wasm_pages import CORE, RECORDED, references
+from tests.sandbox.lean_wasm_pages import (
+    CHEATS_RECORDED,
+    CORE,
+    GRADED_WITHOUT_LINT,
+    RECORDED,
+    UNLINTED,
+    cheats_page,
+    identity,
+    references,
+)
 
 OUTPUT = (Path(__file__).parent / "lean_wasm_output.txt").read_text("utf-8")
 ENDS = {
@@ -39,6 +49,23 @@ def test_recorded_messages_become_verdicts() -> None:
     assert found.keys() == ENDS.keys()
     for name, (verdict, grade, words) in ENDS.items():
         assert found[name][:2] == (verdict, grade) and words in found[name][2], (name, found[name])
+
+
+def test_recorded_cheats_are_never_proved_and_eight_have_a_grade_that_the_text_takes() -> None:
+    """What Lean said of the 57 cheats that can stand on one page, with nothing that reads their text."""
+    sheet = cheats_page()
+    known, _, output = CHEATS_RECORDED.read_text("utf-8").partition("\n")
+    assert json.loads(known)["page"] == identity(sheet), "record it anew: python -m tests.sandbox.lean_wasm_pages"
+    verdicts = [decide(facts) for facts in read_facts(output, sheet)]
+    assert Counter(verdict.verdict for verdict in verdicts) == {"rejected": 39, "ungraded": 18}
+    graded = {cheat.name for cheat, verdict in zip(UNLINTED, verdicts, strict=True) if verdict.grade}
+    assert graded == set(GRADED_WITHOUT_LINT)
+    kept_out = [cheat for cheat in UNLINTED if cheat.name in graded]
+    assert all(refusal(c.proof) or unfit(c.proof) or piece(_claim(c)) is None for c in kept_out)
+
+
+def _claim(cheat: Cheat) -> LeanClaim:
+    return LeanClaim(statement=cheat.statement, proof=cheat.proof)
 
 
 def test_every_reference_and_no_command_is_put_to_lean() -> None:
