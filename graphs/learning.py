@@ -25,6 +25,10 @@ from prompts import load_strategy_file
 from records.nouns import Edit, GateResult, Problem, Reflection, Strategy
 
 EXAMPLE_TASKS = 3  # shown to the teacher before it has seen any result
+SEED_NOTICE = (
+    "The teacher wrote no first strategy that could be read and could stand: this one is, or was edited from, the "
+    "domain's own seed strategy."
+)
 
 
 async def draft_strategy(state: TransferState, runtime: Runtime[RunContext]) -> dict[str, Any]:
@@ -43,7 +47,8 @@ async def draft_strategy(state: TransferState, runtime: Runtime[RunContext]) -> 
     save_strategy(context.run, draft, "draft", note=note, seed=in_place)
     size = f"{len(draft.bullets)} bullets, {count_tokens(draft.text)} tokens"
     context.events.info("; ".join(filter(None, (size, note))))
-    return {"draft": draft.hash, "current": draft.hash, "pool": [draft.hash], "round": 0, "rejected": []}
+    begun: dict[str, Any] = {"draft": draft.hash, "current": draft.hash, "pool": [draft.hash], "round": 0}
+    return {**begun, "rejected": [], "notice": SEED_NOTICE if in_place else ""}
 
 
 def _example_tasks(context: RunContext) -> list[Problem]:

@@ -32,7 +32,7 @@ class TransferState(TypedDict, total=False):
     until: int  # reflection round at which those rounds end
     verdicts: Annotated[dict[str, str], merge_words]  # validator spec -> verdict word
     decision: dict[str, Any] | None  # the answer of the person (or rule), not yet carried out
-    notice: str  # why a person is asked again
+    notice: str  # what a person is told who is asked: why again, or where the strategy comes from
     reviews: int  # times that a decision was asked for
     approved: str | None  # hash of the approved strategy
     arms: list[str]  # student arms of this run

@@ -123,7 +123,7 @@ async def test_a_draft_of_nothing_else_gives_way_to_the_seed_strategy(tmp_path: 
         version = load_version(at.context.run, str(state["draft"]))
         assert len(version.strategy.bullets) > 3 and "the domain's seed strategy takes its place" in version.note
         section = strategy_section(at.context.run, [], [])
-        assert version.seed and section["begun_with_seed"]
+        assert version.seed and section["begun_with_seed"] and "own seed strategy" in str(state["notice"])
         said = strategy_line({**section, "verdict_by_validator": {"a": "not shown"}})
         assert "it is the domain's own seed strategy" in said
 
