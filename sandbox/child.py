@@ -13,18 +13,14 @@ A program prints instead; its records only explain how it ended.
 
 from __future__ import annotations
 
-# Preloaded because programs commonly import them; a child starts with them warm. Not threading: its hook
+# Preloaded because programs commonly import them; a child starts with them warm. Not rarer ones, such as
+# dataclasses or decimal: each of their pages takes every fork and every end its time. Nor threading: its hook
 # after a fork would cost every child a tenth of its time.
 import atexit
 import bisect  # noqa: F401
 import collections  # noqa: F401
 import copy  # noqa: F401
-import dataclasses  # noqa: F401
-import datetime  # noqa: F401
-import decimal  # noqa: F401
-import fractions  # noqa: F401
 import functools  # noqa: F401
-import hashlib  # noqa: F401
 import heapq  # noqa: F401
 import itertools  # noqa: F401
 import json
@@ -33,9 +29,8 @@ import os
 import random  # noqa: F401
 import re  # noqa: F401
 import resource
-import statistics  # noqa: F401
+import select
 import string  # noqa: F401
-import struct
 import sys
 import types
 import typing  # noqa: F401
@@ -49,52 +44,52 @@ if TYPE_CHECKING:
     from syscalls import Filter
     from worker import Job, Pipes
 
-RESULT, ASK = 3, 4  # descriptors in the child: what it says, and what a trusted process asks
-STREAM, GO = 4, 5  # while a child waits for its submission: the host's stream, and the size of what to take
-SIZE = struct.Struct("<I")
+NOWHERE, RESULT, ASK = 0, 3, 4  # descriptors in the child: /dev/null, what it says, and what a trusted process asks
+STREAM, TELL = 4, 5  # while a child waits for its submission: the host's stream, and the worker
 HIGH = 200
+IDLE_S = 0.0005  # without a submission, after which a waiting child has time for itself
 PROCESSES, FILES, FILE_BYTES = 16, 64, 8 << 20
 MAX_RECORD = 4 * values.MAX_CHARS
 SLACK_KB = 128 * 1024  # address space for thread stacks
 MESSAGE = 1000
 
 
-def main(job: Job, uid: int, seccomp: Filter, base_kb: int, pipes: Pipes, go: int | None = None) -> NoReturn:
-    """Run the submission whose body waits on stdin, or will once its size comes through `go`; never returns."""
+def main(job: Job, uid: int, seccomp: Filter, base_kb: int, pipes: Pipes, tell: int | None = None) -> NoReturn:
+    """Run the submission whose body waits on stdin or, with `tell`, the next one on it; never returns."""
     code = 1
     try:
-        if go is None:
+        if tell is None:
             body = _bound_after(job, uid, base_kb, pipes)
             seccomp.install()
+            say(RESULT, b"B", "")
         else:
-            wire((pipes.written["result"], 0, go), pipes.written["output"], pipes.written["output"])
+            wire((pipes.written["result"], 0, tell), pipes.written["output"], pipes.written["output"])
             bind(job, uid, base_kb)
             seccomp.install()
-            body = _awaited()
-        say(RESULT, b"B", "")
+            say(RESULT, b"B", "")
+            body = _awaited(job)
         if "stdin" in body:
             code = _program(body["code"])
         else:
-            _answer(body, job.result_kb * 1024)
+            _answer(body, job.result_kb * 1024, RESULT)
             code = 0
     finally:
         os._exit(code)
 
 
-def warm_up() -> None:
-    """Run each path of a submission once in the worker, on code of our own.
+def warm_up(times: int, sink: int) -> None:
+    """Answer for code of our own, in the worker and in a child that waits; what it says goes to `sink`.
 
     The interpreter specialises what it runs and writes that into its memory; a child that finds it done
     copies fewer pages.
     """
-    body = json.loads('{"code": "def f(n):\\n    return [n, str(n), {n: (n, 0.5)}]", "tests": [["", "f(1)", null]]}')
-    for _ in range(20):
-        space: dict[str, Any] = {}
-        _load(body["code"], "solution.py", space)
-        for setup, call, inputs in body["tests"]:
-            _test(space, setup, call, inputs, 4096)
+    told = {"code": "def f(n):\n    return [n, str(n), {n: (n, 0.5)}]", "entry": "f", "tests": [["", "f(1)", None]] * 3}
+    text = json.dumps(told).encode()
+    for _ in range(times):
+        _answer(json.loads(text), 4096, sink)
         values.decode(values.encode(((1, "a"), {"b": [None]})))
         describe(ValueError("x"))
+    del sys.modules["solution"]
 
 
 def _bound_after(job: Job, uid: int, base_kb: int, pipes: Pipes) -> Any:
@@ -106,14 +101,18 @@ def _bound_after(job: Job, uid: int, base_kb: int, pipes: Pipes) -> Any:
     return body
 
 
-def _awaited() -> Any:
-    """Wait, bound, for the body; nothing that leads back to the host stays open."""
-    told = os.read(GO, SIZE.size)
-    if not told:
-        os._exit(1)  # not needed after all
-    body = take_body(SIZE.unpack(told)[0], STREAM)
+def _awaited(bound: Job) -> Any:
+    """Wait for a submission that suits the limits; nothing that leads back to the host or the worker stays open."""
+    if not select.select([STREAM], [], [], IDLE_S)[0]:
+        warm_up(1, NOWHERE)  # nobody waits: the pages that a submission writes to are copied now
+    header = take_body(bound.header_size(), STREAM)
+    os.write(TELL, header)
+    job = bound.unpacked(header)
+    if not job.suits(bound):
+        os._exit(1)  # the worker forks another
+    body = take_body(job.body, STREAM)
     os.close(STREAM)
-    os.close(GO)
+    os.close(TELL)
     return json.loads(body)
 
 
@@ -186,25 +185,25 @@ def bind(job: Job, uid: int, base_kb: int) -> None:
     os.chdir("/tmp")
 
 
-def _answer(body: dict[str, Any], room: int) -> None:
+def _answer(body: dict[str, Any], room: int, to: int) -> None:
     module = types.ModuleType("solution")
     sys.modules["solution"] = module
     space = module.__dict__
     if (refused := _load(body["code"], "solution.py", space)) is not None:
-        say(RESULT, refused[0], describe(refused[1]))
+        say(to, refused[0], describe(refused[1]))
         return
     entry = body["entry"]
     if entry is not None and not callable(space.get(entry)):
-        say(RESULT, b"M", f"{entry} is not defined")
+        say(to, b"M", f"{entry} is not defined")
         return
-    say(RESULT, b"L", "")
+    say(to, b"L", "")
     if body["tests"] is None:
         _serve(space[entry], room)
         return
     for setup, call, inputs in body["tests"]:
-        say(RESULT, *_test(space, setup, call, inputs, room))
+        say(to, *_test(space, setup, call, inputs, room))
     threads = sys.modules["threading"].active_count() - 1 if "threading" in sys.modules else 0
-    say(RESULT, b"E", str(threads))
+    say(to, b"E", str(threads))
 
 
 def _load(code: str, name: str, space: dict[str, Any]) -> tuple[bytes, BaseException] | None:

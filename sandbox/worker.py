@@ -1,6 +1,7 @@
 """PID 1 of the sandbox: runs one submission at a time in a fresh child and watches it.
 
-The child of the next submission is forked and bound while the host judges this one.
+The child of the next submission is forked and bound while the host judges this one, and hears the host's next
+request itself.
 
 Standard library only. It is copied into the image next to `child.py`, `values.py` and
 `syscalls.py`, and speaks frames on stdin and stdout.
@@ -18,6 +19,7 @@ Not guaranteed: that result bytes mean anything. The child writes them; the host
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import json
 import os
@@ -36,9 +38,9 @@ HEADER = struct.Struct("<4sIIIddIII")
 STYLES = ("calls", "program", "trusted")
 CALLS, PROGRAM, TRUSTED = range(3)
 FRAME = struct.Struct("<cI")
-SIZE = struct.Struct("<I")
 MAGIC = b"SBX2"
 TMP = "/tmp"
+READ, WAITING = 65536, 64  # bytes at a time, and parts that wait for the host at most
 TICK_S = 0.02
 PATIENCE_S = 0.005
 PARTING_S = 0.2  # that the trusted process gets to notice the candidate's end
@@ -62,6 +64,28 @@ class Job(NamedTuple):
     output_kb: int
     result_kb: int
 
+    @staticmethod
+    def header_size() -> int:
+        """Bytes of the header that asks for it."""
+        return HEADER.size
+
+    @classmethod
+    def unpacked(cls, header: bytes) -> Job:
+        """What the host asks for. Raises SystemExit if the bytes are no header."""
+        magic, *limits = HEADER.unpack(header)
+        if magic != MAGIC:
+            raise SystemExit("worker: the stream is out of step")
+        return cls(*limits)
+
+    def suits(self, bound: Job) -> bool:
+        """Whether a child that keeps the limits of `bound` can run this."""
+        return self.style == bound.style and self.bounds == bound.bounds
+
+    @property
+    def bounds(self) -> tuple[float, int, int]:
+        """The limits that its child keeps itself."""
+        return self.cpu_s, self.memory_mb, self.result_kb
+
 
 class Worker:
     """The supervising loop and what it knows about its cage."""
@@ -75,25 +99,25 @@ class Worker:
         self.filter = syscalls.Filter()
         self.uid, self.trusted_uid = uid, trusted_uid
         self.watch_memory = watch_memory  # no cgroup bounds us: add up resident memory ourselves
-        self.buffer = bytearray(65536)
-        self.view = memoryview(self.buffer)
+        self.relay = Relay()
         self.base_kb = _status_kb("self", "VmSize")
-        self.oom_file = next((path for path in OOM_COUNTERS if _oom_count(path) is not None), None)
+        self.ooms = OomCounter()
         self.spare: Spare | None = None
 
     def serve(self) -> None:
         """Answer submissions until stdin ends."""
-        self._send(b"B", json.dumps(self._report()).encode())
-        self.child.warm_up()
+        self.relay.send(b"B", json.dumps(self._report()).encode())
+        sink = os.open(os.devnull, os.O_WRONLY)
+        self.child.warm_up(20, sink)
+        os.close(sink)
         gc.collect()
         gc.freeze()
-        while (header := _read_exactly(0, HEADER.size)) is not None:
-            magic, *limits = HEADER.unpack(header)
-            if magic != MAGIC:
-                raise SystemExit("worker: the stream is out of step")
-            job = Job(*limits)
-            self._send(b"D", json.dumps(self._run(job)).encode())
+        with suppress(AttributeError):  # not every C library has it
+            ctypes.CDLL(None).malloc_trim(0)  # a fork and an end take time for every page that is there
+        while (job := self._next()) is not None:
+            self.relay.send(b"D", json.dumps(self._run(job)).encode())
             if job.style == CALLS:
+                os.sched_yield()  # the host first: whoever hears of the end often waits for this very core
                 self._stand_by(job)
 
     def _report(self) -> dict[str, object]:
@@ -102,14 +126,25 @@ class Worker:
             "machine": os.uname().machine,
             "uid": self.uid,
             "own_uid": os.getuid(),
-            "oom_counter": self.oom_file is not None,
+            "oom_counter": self.ooms.fd is not None,
             "capabilities": _status_line("CapEff"),
         }
 
+    def _next(self) -> Job | None:
+        """What the host asks for next, None if it has gone: from the child that waits or, without one, the host."""
+        if self.spare is not None:
+            job = _asked(self.spare.told)
+            if job is None or not job.suits(self.spare.job):
+                self._dismiss()
+            if job is not None:
+                return job
+        return _asked(0)  # there is none, it was killed while it waited, or the host has gone
+
     def _run(self, job: Job) -> dict[str, object]:
-        spare = self._take_spare(job)
+        spare, self.spare = self.spare, None
+        used_s = _cpu_seconds(spare.pid) if spare else 0.0  # before the submission came
         pipes = spare.pipes if spare else Pipes(job.style)
-        ooms, usage = self._ooms(), resource.getrusage(resource.RUSAGE_CHILDREN)
+        ooms, usage = self.ooms.count(), resource.getrusage(resource.RUSAGE_CHILDREN)
         started = time.monotonic()
         try:
             pids = [spare.pid] if spare else self._fork(job, pipes)
@@ -121,14 +156,16 @@ class Worker:
             killed = killed or watch.drain()
         finally:
             pipes.close()
-            self.buffer[:] = bytes(len(self.buffer))
+            if spare:
+                os.close(spare.told)
         spent = resource.getrusage(resource.RUSAGE_CHILDREN)
+        cpu_s = spent.ru_utime + spent.ru_stime - usage.ru_utime - usage.ru_stime
         return {
             **ended._asdict(),
             "killed": killed,
-            "cpu_s": spent.ru_utime + spent.ru_stime - usage.ru_utime - usage.ru_stime,
+            "cpu_s": max(0.0, cpu_s - used_s),
             "wall_s": wall,
-            "oom": self._ooms() > ooms,
+            "oom": self.ooms.count() > ooms,
             "dirty": not _empty(TMP),
         }
 
@@ -148,51 +185,95 @@ class Worker:
     def _stand_by(self, job: Job) -> None:
         """Fork the child of the next submission now, while the host judges this one.
 
-        It enters its limits and waits, before any code has come; it serves if the next submission has
+        It enters its limits, waits for what the host asks and passes that on; it runs the submission if that has
         the same limits, which nearly all have.
         """
         with suppress(OSError):  # without a spare the next submission only takes longer
             pipes = Pipes(CALLS)
-            heard, go = os.pipe()
+            told, tell = os.pipe()
             pid = os.fork()
             if pid == 0:
-                os.close(go)
-                self.child.main(job, self.uid, self.filter, self.base_kb, pipes, heard)
-            os.close(heard)
+                os.close(told)
+                self.child.main(job, self.uid, self.filter, self.base_kb, pipes, tell)
+            os.close(tell)
             pipes.close_written()
-            self.spare = Spare(pid, pipes, go, (job.cpu_s, job.memory_mb))
+            self.spare = Spare(pid, pipes, told, job)
 
-    def _take_spare(self, job: Job) -> Spare | None:
-        """The waiting child, told to take this submission; None, and it is gone, if it does not fit."""
+    def _dismiss(self) -> None:
         spare, self.spare = self.spare, None
-        if spare is None:
-            return None
-        fits = job.style == CALLS and spare.limits == (job.cpu_s, job.memory_mb)
-        try:
-            if fits:
-                os.write(spare.go, SIZE.pack(job.body))
-                return spare
-        except BrokenPipeError:
-            pass  # it was killed while it waited
-        finally:
-            os.close(spare.go)
+        assert spare is not None
         _sweep([spare.pid])
         spare.pipes.close()
-        return None
+        os.close(spare.told)
 
-    def _ooms(self) -> int:
-        return (_oom_count(self.oom_file) or 0) if self.oom_file else 0
 
-    def relay(self, kind: bytes, count: int) -> None:
-        """Send the first `count` bytes of the buffer to the host."""
-        self._send(kind, self.view[:count])
+class Relay:
+    """Carries what children write to the host, in one buffer that is wiped.
 
-    @staticmethod
-    def _send(kind: bytes, payload: bytes | memoryview) -> None:
-        head = FRAME.pack(kind, len(payload))  # beside the payload, not joined with it: no copy stays behind
-        sent = os.writev(1, (head, payload))
-        _write_all(1, memoryview(head)[sent:])
-        _write_all(1, memoryview(payload)[max(0, sent - len(head)) :])
+    Short results wait for the report, so that the host, and an engine in between, is woken once.
+    """
+
+    def __init__(self, fd: int = 1) -> None:
+        self.fd = fd
+        self.buffer = bytearray(2 * READ)
+        self.view = memoryview(self.buffer)
+        self.parts: list[bytes | memoryview] = []  # frames that wait: heads beside payloads, no copy stays behind
+        self.used = 0  # bytes of the buffer that wait
+        self.touched = 0  # bytes of it that hold anything
+
+    def read(self, fd: int, kind: bytes | None, room: int) -> int:
+        """One read of a pipe, and how many bytes it gave.
+
+        They will go to the host as a frame of this kind; nowhere without one, or if they are more than `room`.
+        """
+        if self.used > READ or len(self.parts) > WAITING:
+            self.flush()
+        count = os.readv(fd, [self.view[self.used : self.used + READ]])
+        self.touched = max(self.touched, self.used + count)
+        if kind is not None and 0 < count <= room:
+            self.parts += (FRAME.pack(kind, count), self.view[self.used : self.used + count])
+            self.used += count
+        return count
+
+    def send(self, kind: bytes, payload: bytes) -> None:
+        """Send what waits and then this frame."""
+        self.parts += (FRAME.pack(kind, len(payload)), payload)
+        self.flush()
+
+    def flush(self) -> None:
+        """Send what waits and wipe the buffer."""
+        _write_all(self.fd, self.parts)
+        self.parts.clear()
+        self.view[: self.touched] = bytes(self.touched)
+        self.used = self.touched = 0
+
+
+class OomCounter:
+    """The cgroup's count of processes killed for memory; its file stays open, for opening takes most of the time."""
+
+    def __init__(self) -> None:
+        self.fd = next((fd for fd in map(_opened, OOM_COUNTERS) if fd is not None), None)
+
+    def count(self) -> int:
+        """So many so far; 0 where there is no such file."""
+        return 0 if self.fd is None else _oom_kills(self.fd) or 0
+
+
+def _opened(path: str) -> int | None:
+    """The file, if it has the count."""
+    with suppress(OSError):
+        fd = os.open(path, os.O_RDONLY)
+        if _oom_kills(fd) is not None:
+            return fd
+        os.close(fd)
+    return None
+
+
+def _oom_kills(fd: int) -> int | None:
+    for line in os.pread(fd, 4096, 0).splitlines():
+        if line.startswith(b"oom_kill "):
+            return int(line.split()[1])
+    return None
 
 
 class Pipes:
@@ -221,12 +302,12 @@ class Pipes:
 
 
 class Spare(NamedTuple):
-    """A child that waits for a submission: its pid, pipes, the pipe that starts it, its cpu s and memory MB."""
+    """A child that waits: its pid and pipes, the one by which it passes on what the host asks, its limits."""
 
     pid: int
     pipes: Pipes
-    go: int
-    limits: tuple[float, int]
+    told: int
+    job: Job
 
 
 class Watch:
@@ -276,16 +357,12 @@ class Watch:
 
     def _read(self, fd: int, poll: select.poll | None) -> str | None:
         """One read. None if there is more to come or, at its end, nothing more to watch."""
-        count = os.readv(fd, [self.worker.buffer])
         word, kind = self.pipes[fd]
+        count = self.worker.relay.read(fd, kind, self.room[fd])
         if count == 0 and poll is not None:
             poll.unregister(fd)
         self.room[fd] -= count
-        if self.room[fd] < 0:
-            return word
-        if count and kind is not None:
-            self.worker.relay(kind, count)
-        return None
+        return word if self.room[fd] < 0 else None
 
     def _over(self, wall: float) -> str | None:
         if sum(map(_cpu_seconds, self.pids)) > self.job.cpu_s:
@@ -329,13 +406,8 @@ def _sweep(pids: list[int]) -> Swept:
     statuses: dict[int, int] = {}
     leftovers, peak_kb = 0, 0
     running = len(pids) > 1 and not _ends(pids[-1])
-    while True:
-        with suppress(ProcessLookupError):
-            os.kill(-1, signal.SIGKILL)
-        try:
-            ended, how, usage = os.wait4(-1, 0)
-        except ChildProcessError:
-            break
+    while _kill_all():
+        ended, how, usage = os.wait4(-1, 0)
         peak_kb = max(peak_kb, usage.ru_maxrss)
         if ended in pids:
             statuses[ended] = how
@@ -343,6 +415,15 @@ def _sweep(pids: list[int]) -> Swept:
             leftovers += 1
     status = None if running else statuses.get(pids[-1])
     return Swept(status, statuses.get(pids[0]) if len(pids) > 1 else None, leftovers, peak_kb)
+
+
+def _kill_all() -> bool:
+    """Whether there is any process but us, dead ones that nobody has waited for among them."""
+    try:
+        os.kill(-1, signal.SIGKILL)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def _ends(pid: int) -> bool:
@@ -423,16 +504,10 @@ def _resident_kb() -> int:
     return total
 
 
-def _oom_count(path: str) -> int | None:
-    """The cgroup's count of processes killed for memory; None where it cannot be read."""
-    try:
-        with open(path) as file:
-            for line in file:
-                if line.startswith("oom_kill "):
-                    return int(line.split()[1])
-    except OSError:
-        return None
-    return None
+def _asked(fd: int) -> Job | None:
+    """The header that comes next, None at the end."""
+    header = _read_exactly(fd, HEADER.size)
+    return None if header is None else Job.unpacked(header)
 
 
 def _read_exactly(fd: int, size: int) -> bytes | None:
@@ -445,10 +520,13 @@ def _read_exactly(fd: int, size: int) -> bytes | None:
     return data
 
 
-def _write_all(fd: int, data: bytes | memoryview) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(fd, view) :]
+def _write_all(fd: int, parts: list[bytes | memoryview]) -> None:
+    sent = os.writev(fd, parts) if parts else 0
+    for part in parts:
+        view = memoryview(part)[sent:]
+        sent = max(0, sent - len(part))
+        while view:
+            view = view[os.write(fd, view) :]
 
 
 def main() -> None:
