@@ -40,6 +40,7 @@ BASE_PYTHON = "python3"  # found on PATH inside a base image
 _BASE_ENVIRONMENT = ENVIRONMENT | {"PATH": "/usr/local/bin:/usr/bin:/bin:/python/bin"}
 REPOSITORY = "linguistic-transfer-sandbox"
 LABEL = "linguistic-transfer.owner"
+_PARTING_S = 5.0  # that a client gets to end by itself
 _ANSWER_S = 15.0
 
 
@@ -86,9 +87,7 @@ class DockerTier:
         except WorkerLost:
             pass  # the engine hangs: the container is labelled, the next start sweeps it
         finally:
-            if process.returncode is None:
-                process.kill()
-            await process.wait()
+            await _ended(process)
 
     async def close(self) -> None:
         """Remove whatever of ours is still there, such as a container whose start was interrupted."""
@@ -133,6 +132,15 @@ class DockerTier:
         if found is None:
             raise TierUnavailable(f"the engine does not keep the imported image {tag}. See: docker images")
         return found
+
+
+async def _ended(client: asyncio.subprocess.Process) -> None:
+    """Wait for a client to end with its container; killed at that very moment it is reaped twice, with a warning."""
+    try:
+        await asyncio.wait_for(client.wait(), _PARTING_S)
+    except TimeoutError:
+        client.kill()
+        await client.wait()
 
 
 async def _engine() -> dict[str, Any]:
