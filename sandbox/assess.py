@@ -12,7 +12,8 @@ import signal
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from sandbox import values
+from sandbox import raised, values
+from sandbox.json_answers import as_in_json
 from sandbox.link import Ended
 from sandbox.nouns import Style, Submission, SubmissionVerdict, TestCase, WorkerLost
 from sandbox.output import same_output
@@ -68,7 +69,7 @@ def assess(submission: Submission, ends: Sequence[Ended]) -> SubmissionVerdict:
 def _summarise(submission: Submission, assessed: list[Assessed], last: Ended, death: Assessed) -> tuple[str, str]:
     """Result and evidence: the first test that failed decides, one that could not be judged only if none did."""
     words = [one.word for one in assessed]
-    failed = [index for index, word in enumerate(words) if word not in ("pass", "unsupported_test")]
+    failed = [index for index, word in enumerate(words) if word not in ("pass", "unsupported_test", "not_run")]
     index = next(iter(failed), words.index("unsupported_test") if "unsupported_test" in words else None)
     result = "pass" if index is None else words[index]
     evidence = "" if index is None else _evidence(submission, index, assessed[index])
@@ -112,7 +113,9 @@ def _assess_run(test: TestCase, ended: Ended, answers: list[Answer], death: Asse
     if ended.report["killed"] or ended.report["oom"] or death.word == "crash":
         return death
     if ended.report["status"] != 0:
-        return _not_loaded(answers[0]) if answers and answers[0].kind in "YX" else Assessed("runtime_error", death.got)
+        if answers and answers[0].kind in "YX":
+            return _not_loaded(answers[0], "program")
+        return Assessed("runtime_error", death.got)
     try:
         printed = ended.printed.decode()
     except UnicodeDecodeError:
@@ -172,7 +175,7 @@ def _assess_tests(submission: Submission, answers: list[Answer], death: Assessed
     """One word per test. Before `L` there is at most one answer: why the code did not load."""
     tests = submission.tests
     if not answers or answers[0].kind != "L":
-        first = _not_loaded(answers[0]) if answers else death
+        first = _not_loaded(answers[0], submission.style) if answers else death
         return [first, *[Assessed("not_run", "")] * (len(tests) - 1)]
     assessed: list[Assessed] = []
     for test, answer in zip(tests, answers[1:], strict=False):
@@ -183,21 +186,24 @@ def _assess_tests(submission: Submission, answers: list[Answer], death: Assessed
     return assessed + [death][:missing] + [Assessed("not_run", "")] * (missing - 1)
 
 
-def _not_loaded(answer: Answer) -> Assessed:
+def _not_loaded(answer: Answer, style: Style) -> Assessed:
     if answer.kind == "M":
         return Assessed("missing_entry", answer.text)
-    words = {"Y": "syntax_error", "S": "early_exit", "X": "runtime_error", "N": "unsupported_test"}
+    words = {"Y": "syntax_error", "S": "early_exit", "X": "runtime_error"}
     word = words.get(answer.kind, "bad_result")
+    if style == "trusted" and answer.kind == "N":  # only the trusted process may say so
+        return Assessed("unsupported_test", answer.text.replace("\n", ": "))
     return Assessed("memory" if _names(answer)[0] == "MemoryError" else word, _raised(answer))
 
 
 def _assess(style: Style, test: TestCase, answer: Answer) -> Assessed:
     if answer.kind == "V" and style != "trusted":
         return _compare(test, answer.text)
-    if answer.kind == "X" and test.raises is not None and test.raises in _names(answer):
+    if answer.kind == "X" and test.raises is not None and raised.known_as(test.raises) in _names(answer):
         return Assessed("pass", "")
     if style == "trusted" and answer.kind in _TRUSTED_WORDS:
-        return Assessed(_TRUSTED_WORDS[answer.kind], _raised(answer))
+        said = answer.text.replace("\n", ": ") if answer.kind == "N" else _raised(answer)
+        return Assessed(_TRUSTED_WORDS[answer.kind], said)
     word = _WORDS.get(answer.kind, "bad_result")
     if word == "runtime_error" and _names(answer)[0] == "MemoryError":
         word = "memory"
@@ -220,13 +226,15 @@ def _word(test: TestCase, got: values.Node) -> str:
     if test.expected is None:
         return "pass"
     expected = values.parse(test.expected)
+    if test.json_lists:
+        got, expected = as_in_json(got, expected, test.comparison)
     if values.same(got, expected, test.comparison, test.tolerance):
         return "pass"
     return "bad_result" if values.has_nan(got) and not values.has_nan(expected) else "wrong_answer"
 
 
 def _names(answer: Answer) -> list[str]:
-    return answer.text.partition("\n")[0].split(",")
+    return raised.names(answer.text)
 
 
 def _raised(answer: Answer) -> str:

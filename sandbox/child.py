@@ -36,6 +36,8 @@ import types
 import typing  # noqa: F401
 from typing import TYPE_CHECKING, Any, NoReturn
 
+import raised
+import standard_types
 import values
 
 if TYPE_CHECKING:
@@ -51,7 +53,6 @@ IDLE_S = 0.0005  # without a submission, after which a waiting child has time fo
 PROCESSES, FILES, FILE_BYTES = 16, 64, 8 << 20
 MAX_RECORD = 4 * values.MAX_CHARS
 SLACK_KB = 128 * 1024  # address space for thread stacks
-MESSAGE = 1000
 
 
 def main(job: Job, uid: int, seccomp: Filter, base_kb: int, pipes: Pipes, tell: int | None = None) -> NoReturn:
@@ -88,7 +89,7 @@ def warm_up(times: int, sink: int) -> None:
     for _ in range(times):
         _answer(json.loads(text), 4096, sink)
         values.decode(values.encode(((1, "a"), {"b": [None]})))
-        describe(ValueError("x"))
+        raised.describe(ValueError("x"))
     del sys.modules["solution"]
 
 
@@ -189,8 +190,9 @@ def _answer(body: dict[str, Any], room: int, to: int) -> None:
     module = types.ModuleType("solution")
     sys.modules["solution"] = module
     space = module.__dict__
+    standard_types.take(body["code"])
     if (refused := _load(body["code"], "solution.py", space)) is not None:
-        say(to, refused[0], describe(refused[1]))
+        say(to, refused[0], raised.describe(refused[1]))
         return
     entry = body["entry"]
     if entry is not None and not callable(space.get(entry)):
@@ -228,17 +230,17 @@ def _test(space: dict[str, Any], setup: str, call: str, inputs: str | None, room
             arguments, named = values.decode(inputs)
             value = value(*arguments, **named)
     except BaseException as error:
-        return (b"S" if isinstance(error, SystemExit) else b"X"), describe(error)
+        return (b"S" if isinstance(error, SystemExit) else b"X"), raised.describe(error)
     return _encoded(value, room)
 
 
 def _encoded(value: Any, room: int) -> tuple[bytes, str]:
     try:
-        return b"V", values.encode(value, min(room - 64, values.MAX_CHARS))
+        return b"V", values.encode(value, min(room - 64, values.MAX_CHARS), other=standard_types.text_of)
     except values.ValueTooLarge as error:
         return b"T", str(error)
     except BaseException as error:
-        return b"U", describe(error).partition("\n")[2]
+        return b"U", raised.describe(error).partition("\n")[2]
 
 
 def _serve(entry: Callable[..., Any], room: int) -> None:
@@ -248,7 +250,7 @@ def _serve(entry: Callable[..., Any], room: int) -> None:
         try:
             value = entry(*arguments, **named)
         except BaseException as error:
-            say(RESULT, b"S" if isinstance(error, SystemExit) else b"X", describe(error))
+            say(RESULT, b"S" if isinstance(error, SystemExit) else b"X", raised.describe(error))
             continue
         kind, after = _encoded((arguments, named), room)
         changed = (arguments, named) if kind == b"V" and after != request[1] else None
@@ -262,7 +264,7 @@ def _program(code: str) -> int:
     sys.argv = ["program.py"]
     refused = _load(code, "program.py", module.__dict__)
     if refused is not None:
-        say(RESULT, refused[0], describe(refused[1]))
+        say(RESULT, refused[0], raised.describe(refused[1]))
     joined = [sys.modules["threading"]._shutdown] if "threading" in sys.modules else []
     for ending in (*joined, atexit._run_exitfuncs, sys.stdout.flush, sys.stderr.flush):
         try:
@@ -278,16 +280,6 @@ def _exit_status(error: BaseException) -> int:
     if code is None:
         return 0
     return code & 255 if isinstance(code, int) else 1
-
-
-def describe(error: BaseException) -> str:
-    """Class names, most derived first, then the last line of the message; the candidate may lie."""
-    names = ",".join(kind.__name__ for kind in type(error).__mro__[:-1])
-    try:
-        lines = [line for line in str(error).splitlines() if line.strip()]
-    except BaseException:
-        lines = ["(its message cannot be read)"]
-    return f"{names}\n{lines[-1][:MESSAGE] if lines else ''}"
 
 
 def say(fd: int, kind: bytes, text: str) -> None:

@@ -48,6 +48,8 @@ class TestCase(Record):
     namespace; with `inputs` (canonical text of (args, kwargs)) the value of `call` is called with
     them. `expected` is canonical text (`sandbox.values.encode`); `raises` names the exception class
     that is expected instead.
+    `json_lists` says that the lists of `expected` were written in JSON, which has no other sequences: what the
+    comparison makes of that is in sandbox/json_answers.py.
     program: `stdin` is fed to a fresh process, `expected` is the canonical text of what it prints.
     trusted: `call` holds statements, such as asserts, that the trusted process runs.
     """
@@ -62,6 +64,7 @@ class TestCase(Record):
     raises: str | None = None
     comparison: Comparison = "exact"
     tolerance: float = 1e-6
+    json_lists: bool = False
 
 
 class Submission(Record):

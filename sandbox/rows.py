@@ -142,7 +142,10 @@ def _own(row: _Row) -> Submission:
 
 def _case(row: _Row, number: int, test: _Test) -> TestCase:
     where = f"field 'tests', number {number}"
+    if test.raises is None and "expected" not in test.model_fields_set:
+        raise RowError(f"{where}: 'expected' (a value, which may be null) or 'raises' (an exception's name) is missing")
     given: dict[str, Any] = {"raises": test.raises, "comparison": test.comparison, "tolerance": test.tolerance}
+    given["json_lists"] = True
     try:
         expected = encode(test.expected)
         inputs = encode((test.args or (), test.kwargs))

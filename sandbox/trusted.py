@@ -16,13 +16,13 @@ or `G` the candidate has gone; at the end `E`. `W`: the candidate could not ente
 
 from __future__ import annotations
 
-import builtins
 import json
 import os
 import random
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import child
+import raised
 import values
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def _run(body: dict[str, Any]) -> None:
     try:
         exec(compile(body["trusted"], "trusted.py", "exec", dont_inherit=True), space)
     except BaseException as error:
-        child.say(RESULT, b"N", f"the test's own definitions do not run: {child.describe(error)}")
+        child.say(RESULT, b"N", f"the test's own definitions do not run: {raised.describe(error)}")
         return
     space[body["entry"]] = space["candidate"] = _ask
     for statements in body["tests"]:
@@ -96,16 +96,16 @@ def _test(statements: str, space: dict[str, Any]) -> tuple[bytes, str]:
     try:
         program = compile(statements, "test.py", "exec", dont_inherit=True)
     except (SyntaxError, ValueError, OverflowError, RecursionError, MemoryError) as error:
-        return b"N", child.describe(error)
+        return b"N", raised.describe(error)
     try:
         exec(program, space)
     except Refused as refused:
         return refused.kind, refused.text
     except BaseException as error:
-        raised = getattr(error, "raised_by_candidate", None)
-        if raised is None and isinstance(error, NameError | ImportError | SyntaxError):
-            return b"N", child.describe(error)
-        return (b"A", child.describe(error)) if raised is None else (b"X", raised)
+        told = getattr(error, "raised_by_candidate", None)
+        if told is None and isinstance(error, NameError | ImportError | SyntaxError):
+            return b"N", raised.describe(error)
+        return (b"A", raised.describe(error)) if told is None else (b"X", told)
     return b"V", ""
 
 
@@ -153,12 +153,12 @@ def _change(old: list[Any], new: list[Any]) -> None:
 
 def _as_raised(text: str) -> BaseException:
     """An exception of the built-in class nearest to the candidate's, so that a test may expect it."""
-    names, _, message = text.partition("\n")
-    known = (getattr(builtins, name, None) for name in names.split(","))
-    kind = next((k for k in known if isinstance(k, type) and issubclass(k, Exception)), Exception)
+    message = text.partition("\n")[2]
+    kind = next((k for k in raised.kinds(text) if issubclass(k, Exception)), Exception)
     try:
-        error = kind(message)
+        error: Any = kind(message)
     except TypeError:  # such as UnicodeDecodeError, which needs five arguments
         error = Exception(message)
-    error.raised_by_candidate = text  # type: ignore[attr-defined]
-    return error
+    error.raised_by_candidate = text
+    kept: BaseException = error
+    return kept

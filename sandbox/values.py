@@ -11,6 +11,9 @@ Not guaranteed: that a text came from an honest program. It is an answer, never 
 Grammar, prefix notation: `N` `T` `F` | `i<hex>;` | `f<float.hex>;` | `c<hex>,<hex>;` |
 `s<characters>:<text>` | `b<bytes>:<hex>` | `l|t|S|Z<items>:` items | `d<pairs>:` key value …
 (list, tuple, set, frozenset, dict). Sets and dicts are sorted by the text of their items or keys.
+Of sandbox/standard_types.py: `q<hex>/<hex>;` an exact fraction | `x|X<name>,<parts>:` parts, a standard type that
+compares as its first part (`x`) or with its own kind only (`X`). Of sandbox/serving.py: `H<hex>,T|F;` an object that
+stays where it is, and its truth.
 """
 
 from __future__ import annotations
@@ -19,19 +22,26 @@ import math
 import re
 import struct
 from collections import Counter, OrderedDict, defaultdict
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 MAX_CHARS = 1_000_000
 MAX_DEPTH = 100
 RECORD = struct.Struct("<cI")  # head of one record from the child: kind, bytes of UTF-8 text
 RELATIVE = 1e-9  # relative slack of the float rule, for values far from zero
 
-_HEAD = re.compile(r"[NTF]|i(-?[0-9a-f]+);|f([^;,]{1,32});|c([^;,]{1,32}),([^;,]{1,32});|([sbltSZd])([0-9]{1,7}):")
+_HEAD = re.compile(
+    r"[NTF]|i(-?[0-9a-f]+);|f([^;,]{1,32});|c([^;,]{1,32}),([^;,]{1,32});|([sbltSZd])([0-9]{1,7}):"
+    r"|q(-?[0-9a-f]{1,20000})/([0-9a-f]{1,20000});|H([0-9a-f]{1,8}),([TF]);|[xX]([A-Za-z_]{1,20}),([1-9]):"
+)
 _SEQUENCES = {list: "l", tuple: "t", set: "S", frozenset: "Z"}
 _DICTS = (dict, OrderedDict, defaultdict, Counter)
 _INHERITED = ("__eq__", "__hash__", "__iter__", "__len__", "__getitem__", "__contains__")
-_NUMBERS = "TFifc"
-_CONTAINERS = "ltSZd"
+_EXACT = frozenset({bool, int, float, str, list, tuple, dict, set, frozenset, bytes, complex, type(None)})
+_NUMBERS = "TFifcq"
+_CONTAINERS = "ltSZdxX"
 
 
 class ValueProblem(Exception):
@@ -43,42 +53,72 @@ class ValueTooLarge(ValueProblem):
 
 
 class Node(NamedTuple):
-    """A parsed value. `value` holds a leaf, `items` the children (a dict's keys and values in turn)."""
+    """A parsed value. `value` holds a leaf, `items` the children (a dict's keys and values in turn).
+
+    A fraction's value is (numerator, denominator), a standard type's its name, that of an object that stays
+    where it is its number and its truth.
+    """
 
     tag: str
     value: Any = None
     items: tuple[Node, ...] = ()
 
 
-def encode(value: Any, max_chars: int = MAX_CHARS, max_depth: int = MAX_DEPTH) -> str:
+def encode(
+    value: Any,
+    max_chars: int = MAX_CHARS,
+    max_depth: int = MAX_DEPTH,
+    other: Callable[[Encoder, Any, int], str | None] | None = None,
+    ordered: bool = False,
+) -> str:
     """Canonical text of plain data.
+
+    `other` gives the text of what is no exact built-in type, or None. `ordered` keeps the order of dicts: the
+    text is no longer canonical, but what is built of it is in that order.
 
     Raises ValueProblem for anything else, lone surrogates, or nesting deeper than `max_depth`,
     and ValueTooLarge beyond `max_chars` characters.
     """
-    return _Encoder(max_chars, max_depth).text(value, 0)
+    return Encoder(max_chars, max_depth, other, ordered).text(value, 0)
 
 
-class _Encoder:
-    def __init__(self, max_chars: int, max_depth: int) -> None:
+class Encoder:
+    """One encoding: what is left of the caps, and who knows the types that are not built in."""
+
+    def __init__(
+        self,
+        max_chars: int,
+        max_depth: int,
+        other: Callable[[Encoder, Any, int], str | None] | None,
+        ordered: bool,
+    ) -> None:
         self.left = max_chars
         self.max_chars = max_chars
         self.max_depth = max_depth
+        self.other = other
+        self.ordered = ordered
 
     def text(self, value: Any, depth: int) -> str:
+        """Text of a value that stands `depth` containers deep."""
         if depth > self.max_depth:
             raise ValueProblem(f"nested deeper than {self.max_depth}")
-        kind = _plain_type(value)
+        kind: Any = type(value)
+        if kind not in _EXACT:
+            if self.other is not None and (text := self.other(self, value, depth)) is not None:
+                self._spend(len(text) if text[0] in "Hq" else 4)
+                return text
+            kind = plain_type(value)
         if kind in _SEQUENCES:
             self._spend(4)
-            parts = [self.text(item, depth + 1) for item in kind.__iter__(value)]  # type: ignore[attr-defined]
+            parts = [self.text(item, depth + 1) for item in kind.__iter__(value)]
             if kind in (set, frozenset):
                 parts.sort()
             return f"{_SEQUENCES[kind]}{len(parts)}:{''.join(parts)}"
         if kind is dict:
             self._spend(4)
             pairs = [(self.text(k, depth + 1), self.text(v, depth + 1)) for k, v in dict.items(value)]
-            pairs.sort()
+            if not self.ordered:
+                pairs.sort()
             return f"d{len(pairs)}:{''.join(k + v for k, v in pairs)}"
         leaf = self._leaf(kind, value)
         self._spend(len(leaf))
@@ -105,8 +145,11 @@ class _Encoder:
             raise ValueTooLarge(f"longer than {self.max_chars} characters")
 
 
-def _plain_type(value: Any) -> type:
-    """The built-in type that stands for `value`; subclasses count if they compare like their base."""
+def plain_type(value: Any) -> type:
+    """The built-in type that stands for `value`; subclasses count if they compare like their base.
+
+    Raises ValueProblem if there is none.
+    """
     kind = type(value)
     if value is None or kind in (bool, int, float, str, list, tuple, dict, set, frozenset, bytes, complex):
         return kind
@@ -140,7 +183,7 @@ def parse(text: str, max_chars: int = MAX_CHARS, max_depth: int = MAX_DEPTH) -> 
         if len(items) == wanted:
             stack.pop()
             if stack:
-                stack[-1][2].append(Node(tag, None, tuple(items)))
+                stack[-1][2].append(Node(tag[0], tag[1:] or None, tuple(items)))
             continue
         opened, node, position = _read(text, position)
         if node is not None:
@@ -161,6 +204,8 @@ def _read(text: str, position: int) -> tuple[tuple[str, int], Node | None, int]:
         raise ValueProblem(f"malformed at character {position}")
     tag, end = match[0][0], match.end()
     if match[5] is None:
+        if tag in "xX":
+            return (tag + match[11], int(match[12])), None, end
         return ("", 0), Node(tag, _number(tag, match)), end
     size = int(match[6])
     if tag == "s":
@@ -191,38 +236,66 @@ def _number(tag: str, match: re.Match[str]) -> Any:
             return float.fromhex(match[2])
         if tag == "c":
             return complex(float.fromhex(match[3]), float.fromhex(match[4]))
-    except (ValueError, OverflowError):
+        if tag == "q":
+            return _reduced(int(match[7], 16), int(match[8], 16))
+        if tag == "H":
+            return int(match[9], 16), match[10] == "T"
+    except (ValueError, OverflowError, ZeroDivisionError):
         raise ValueProblem(f"malformed number at character {match.start()}") from None
     return {"N": None, "T": True, "F": False}[tag]
 
 
-def decode(text: str) -> Any:
+def _reduced(top: int, bottom: int) -> tuple[int, int]:
+    common = math.gcd(top, bottom) if bottom else 0
+    return top // common, bottom // common
+
+
+def decode(text: str, other: Callable[[Node, list[Any]], Any] | None = None) -> Any:
     """The Python value of canonical text that we wrote ourselves. For hostile text use `parse`."""
-    return build(parse(text))
+    return build(parse(text), other)
 
 
-def build(node: Node) -> Any:
-    """The Python value of a node. Hashes what it holds: only for trusted nodes."""
-    children = [build(item) for item in node.items]
-    match node.tag:
-        case "l":
-            return children
-        case "t":
-            return tuple(children)
-        case "S":
-            return set(children)
-        case "Z":
-            return frozenset(children)
-        case "d":
-            return dict(zip(children[::2], children[1::2], strict=True))
+def build(node: Node, other: Callable[[Node, list[Any]], Any] | None = None) -> Any:
+    """The Python value of a node. Hashes what it holds: only for trusted nodes.
+
+    `other` builds, from their parts, what is no plain data. Raises ValueProblem without it.
+    """
+    children = [build(item, other) for item in node.items]
+    if node.tag in _BUILT:
+        return _BUILT[node.tag](children)
+    if node.tag in "xXH":
+        if other is None:
+            raise ValueProblem("not plain data")
+        return other(node, children)
     return node.value
+
+
+_BUILT: dict[str, Callable[[list[Any]], Any]] = {
+    "l": list,
+    "t": tuple,
+    "S": set,
+    "Z": frozenset,
+    "d": lambda parts: dict(zip(parts[::2], parts[1::2], strict=True)),
+}
 
 
 def _text(node: Node) -> str:
     """Canonical text of a node, as `encode` gives it: sets and dicts in the order of their texts."""
+    if node.tag == "q":
+        return f"q{node.value[0]:x}/{node.value[1]:x};"
+    if node.tag == "H":
+        return f"H{node.value[0]:x},{'T' if node.value[1] else 'F'};"
     if node.tag not in _CONTAINERS:
         return encode(node.value)
-    return _joined(node.tag, [_text(item) for item in node.items])
+    texts = [_text(item) for item in node.items]
+    return f"{node.tag}{node.value},{len(texts)}:{''.join(texts)}" if node.tag in "xX" else _joined(node.tag, texts)
+
+
+def plain(node: Node) -> Node:
+    """The node that a standard type compares as; any other is itself."""
+    while node.tag == "x":
+        node = node.items[0]
+    return node
 
 
 def _joined(tag: str, texts: list[str]) -> str:
@@ -239,12 +312,29 @@ def normal(node: Node) -> str:
 
     1, 1.0 and True are one number, set and frozenset one kind; nothing that was read is hashed.
     """
+    node = plain(node)
+    if node.tag == "X":
+        return f"X{node.value},1:{normal(node.items[0])}"
     if node.tag in _CONTAINERS:
         texts = [normal(item) for item in node.items]
         return _joined("S", list(set(texts))) if node.tag in "SZ" else _joined(node.tag, texts)
     if node.tag in "sb":
         return f"{node.tag}{len(node.value)}:{node.value if node.tag == 's' else node.value.hex()}"
+    if node.tag == "q":
+        return _normal_fraction(*node.value)
+    if node.tag == "H":
+        return _text(node)
     return "N" if node.tag == "N" else _normal_number(node.value)
+
+
+def _normal_fraction(top: int, bottom: int) -> str:
+    try:
+        near = top / bottom
+    except OverflowError:
+        near = math.inf
+    if math.isfinite(near) and near.as_integer_ratio() == (top, bottom):
+        return _normal_number(near)
+    return f"i{top:x};" if bottom == 1 else f"q{top:x}/{bottom:x};"
 
 
 def _normal_number(value: complex) -> str:
@@ -282,6 +372,7 @@ def same(got: Node, expected: Node, comparison: str, tolerance: float) -> bool:
         return _text(got) == _text(expected)
     if comparison == "json":
         return normal(_as_json(got)) == normal(_as_json(expected))
+    got = plain(got)
     if comparison == "unordered" and got.tag == expected.tag and got.tag in "lt":
         return sorted(map(normal, got.items)) == sorted(map(normal, expected.items))
     return normal(got) == normal(expected)
@@ -289,6 +380,7 @@ def same(got: Node, expected: Node, comparison: str, tolerance: float) -> bool:
 
 def _as_json(node: Node) -> Node:
     """Tuples as lists, numbers, truth values and None as keys in JSON's words."""
+    node = plain(node)
     items = tuple(map(_as_json, node.items))
     if node.tag == "t":
         return Node("l", None, items)
@@ -305,14 +397,23 @@ def _as_key(node: Node) -> Node:
 
 
 def _close(got: Node, expected: Node, tolerance: float) -> bool:
+    got, expected = plain(got), plain(expected)
     if got.tag in _NUMBERS and expected.tag in _NUMBERS:
-        return _close_numbers(got.value, expected.value, tolerance)
+        try:
+            return _close_numbers(number(got), number(expected), tolerance)
+        except OverflowError:
+            return False
     if got.tag != expected.tag or len(got.items) != len(expected.items):
         return False
     if not got.items:
         return normal(got) == normal(expected)
     pairs = zip(_ordered(got), _ordered(expected), strict=True)
     return all(_close(one, other, tolerance) for one, other in pairs)
+
+
+def number(node: Node) -> Any:
+    """The number of a node, a fraction as the nearest float. Raises OverflowError if there is none."""
+    return node.value[0] / node.value[1] if node.tag == "q" else node.value
 
 
 def _close_numbers(got: Any, expected: Any, tolerance: float) -> bool:
@@ -343,6 +444,7 @@ def _ordered(node: Node) -> list[Node]:
 
 
 def _sort_key(node: Node) -> tuple[int, float, str]:
+    node = plain(node)
     if node.tag in "TFif" and not (node.tag == "f" and math.isnan(node.value)):
         try:
             return 0, float(node.value), ""
@@ -362,8 +464,13 @@ def show(node: Node, cap: int = 200) -> str:
 def _show(node: Node, parts: list[str], left: list[int]) -> None:
     if left[0] <= 0:
         return
+    node = plain(node)
     if node.tag not in _CONTAINERS:
         _put(_show_leaf(node, left[0]), parts, left)
+        return
+    if node.tag == "X":
+        _put(f"{node.value} ", parts, left)
+        _show(node.items[0], parts, left)
         return
     opening, closing = {"l": "[]", "t": "()", "S": "{}", "d": "{}", "Z": ("frozenset({", "})")}[node.tag]
     _put(opening, parts, left)
@@ -386,4 +493,6 @@ def _show_leaf(node: Node, cap: int) -> str:
         return f"<integer of {node.value.bit_length()} bits>"
     if node.tag in "sb":
         return repr(node.value[:cap]) if len(node.value) <= cap else repr(node.value[:cap]) + "…"
-    return repr(node.value)
+    if node.tag == "q":
+        return f"<fraction {number(node)!r}>" if max(node.value).bit_length() < 1000 else "<fraction>"
+    return "<object>" if node.tag == "H" else repr(node.value)

@@ -72,6 +72,22 @@ MORE_CHEATS = (
         WRONG,
     ),
     Program(
+        "the_trusted_process_s_word",
+        "import os\nos.write(3, b'N\\x01\\0\\0\\0x')\nos._exit(0)",
+        ("bad_result",),
+    ),
+    Program(
+        "the_trusted_process_s_word_in_the_call",
+        in_call("os.write(3, b'N\\x01\\0\\0\\0x')\nos._exit(0)"),
+        ("bad_result",),
+    ),
+    Program(
+        "every_word_at_import",
+        "import os\nfor k in b'NGWEATUZ': os.write(3, bytes([k]) + b'\\x01\\0\\0\\0x')\nos._exit(0)",
+        ("bad_result",),
+    ),
+    Program("raised_before_loading_ends", "raise type('N,G,E', (BaseException,), {})", ("runtime_error",)),
+    Program(
         "control_sockets",
         in_call(
             "import glob, socket\nfor place in glob.glob('/var/run/*') + glob.glob('/run/*') + ['/run/docker.sock', "
@@ -165,6 +181,57 @@ RESOURCES = (
         "thread_bomb",
         in_call("import threading, time\nfor _ in range(1000): threading.Thread(target=time.sleep, args=(9,)).start()"),
         ("runtime_error",),
+    ),
+)
+
+# Against a test that expects ValueError from f(1) and KeyError from f(2).
+_ALL_NAMES = "'A,ValueError,TypeError,KeyError,IndexError,ZeroDivisionError'"
+
+
+def raising_submission(name: str, code: str) -> Submission:
+    """The task in which exceptions are right."""
+    tests = (TestCase(call="f(1)", raises="ValueError"), TestCase(call="f(2)", raises="KeyError"))
+    return Submission(id=name, code=code, tests=tests, entry_point="f", limits=PATIENT)
+
+
+AGAINST_RAISES = (
+    Program("names_with_commas", f"def f(x): raise type({_ALL_NAMES}, (Exception,), {{}})", ("runtime_error",)),
+    Program(
+        "qualified_names",
+        f"def f(x):\n    E = type('E', (Exception,), {{}})\n    E.__qualname__ = {_ALL_NAMES}\n"
+        "    E.__name__ = E.__qualname__\n    raise E",
+        ("runtime_error",),
+    ),
+    Program(
+        "own_classes_of_that_name",
+        "class ValueError(Exception): pass\nclass KeyError(Exception): pass\n"
+        "def f(x):\n    raise ValueError if x == 1 else KeyError",
+        ("runtime_error",),
+    ),
+    Program(
+        "everything_at_once",
+        "class E(ValueError, TypeError, KeyError, IndexError): pass\ndef f(x): raise E",
+        ("runtime_error",),
+    ),
+    Program(
+        "forged_names",
+        f"import os, struct\ndef f(x):\n    t = {_ALL_NAMES}.encode()\n"
+        "    os.write(3, struct.pack('<cI', b'X', len(t)) + t)\n    os._exit(0)",
+        ("runtime_error",),
+    ),
+    Program(
+        "forged_class",
+        "class M(type):\n    __name__ = 'ValueError,KeyError'\n    def mro(c): return type.mro(c)\n"
+        "class E(Exception, metaclass=M): __class__ = ValueError\ndef f(x): raise E",
+        ("runtime_error",),
+    ),
+    Program("a_value_instead", "def f(x): return ValueError if x == 1 else KeyError", ("wrong_answer", "bad_result")),
+    Program("honest", "def f(x): raise ValueError if x == 1 else KeyError('k')", ("pass",)),
+    Program(
+        "honest_subclasses",
+        "class A(ValueError): pass\nclass B(AttributeError, KeyError): pass\n"
+        "def f(x): raise A('a') if x == 1 else B('b')",
+        ("pass",),
     ),
 )
 

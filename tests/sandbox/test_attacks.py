@@ -19,6 +19,7 @@ SUITES = {
     "calls": (attacks.submission, attacks.ALL),
     "trusted": (attacks.trusted_submission, attacks.AGAINST_TRUSTED),
     "program": (attacks.program_submission, attacks.AGAINST_PROGRAMS),
+    "raises": (attacks.raising_submission, attacks.AGAINST_RAISES),
 }
 CASES = [(style, program) for style, (_, programs) in SUITES.items() for program in programs]
 

@@ -58,6 +58,8 @@ def test_humaneval_and_mbpp() -> None:
         ({"tests": [{"expected": 1}]}, "'args' (a list) or 'stdin'"),
         ({"tests": [{"args": [], "stdin": "", "expected": 1}]}, "the text that it prints"),
         ({"tests": [{"args": []}, {"stdin": "", "expected": ""}]}, "some have 'stdin'"),
+        ({"tests": [{"args": [], "expected": 1}, {"args": []}]}, "field 'tests', number 1: 'expected'"),
+        ({"tests": [{"stdin": ""}]}, "field 'tests', number 0: 'expected'"),
         ({"tests": [{"args": ["\ud800"], "expected": 1}]}, "surrogate"),
         ({"entry_point": None}, "field 'entry_point'"),
         ({"entry_point": "f()"}, "field 'entry_point'"),
