@@ -75,10 +75,22 @@ def rejected_lines(rejected: Sequence[Reflection], limit: int = 12) -> list[str]
                 f"round {reflection.round}: {len(reflection.edits)} edits — not kept: they quoted held-out tasks"
             )
             continue
-        reason = reflection.gate.reason if reflection.gate else reflection.note or "not tested"
+        reason = _why_not_kept(reflection)
         for edit in reflection.edits:
             about = f" {', '.join(edit.bullet_ids)}" if edit.bullet_ids else ""
             lines.append(
                 f"round {reflection.round}, {edit.operation}{about}: {edit.text or '(no text)'} — not kept: {reason}"
             )
     return lines[-limit:]
+
+
+def _why_not_kept(reflection: Reflection) -> str:
+    """The reason, without the figures of a test that spends alpha.
+
+    Whoever writes the next edit by those figures chooses it on the items of the next test, and the levels of the
+    rounds would no longer add up to alpha. A search's comparisons prove nothing, so their figures are told.
+    """
+    gate = reflection.gate
+    if gate is None:
+        return reflection.note or "not tested"
+    return gate.reason if gate.alpha_spent is None else "not shown to help"

@@ -22,6 +22,7 @@ from rich.text import Text
 from console.evidence import show_strategy_evidence
 from console.text import plain, safe
 from evaluation.leakage import check_strategy
+from evaluation.looks import budget_figures, budget_text
 from evaluation.power import STEADY, minimum_detectable_effect
 from evaluation.sections import edit_text, proof_text
 from evaluation.summary import strategy_suites
@@ -29,6 +30,7 @@ from evaluation.verdicts import ALPHA, REQUIRED, is_harm, is_shown_holm
 from graphs.strategies import load_strategy
 from models.tokens import count_tokens
 from records.config import RunConfig
+from records.item_uses import FILE, ItemUse
 from records.nouns import (
     Bullet,
     Confirmation,
@@ -171,6 +173,10 @@ def show_proof(console: Console, run: RunDirectory) -> None:
         console.print(safe(proof_text(entry.model_dump())), soft_wrap=True)
     for edit in run.read("edit_gates.jsonl", EditGate):
         console.print(safe(edit_text(edit.model_dump())), soft_wrap=True)
+    uses = run.read(FILE, ItemUse)
+    if uses:
+        config = RunConfig.model_validate(run.read_json("run.json")["config"])
+        console.print(safe(budget_text(budget_figures(uses, config.error_budget))), soft_wrap=True)
 
 
 def _gate_figures(gate: GateResult) -> list[str]:
@@ -255,8 +261,8 @@ def next_table(run: RunDirectory) -> Table:
     table.add_row("[bold]approve[/bold]", safe(_after(config, config.student_arms)))
     items = f"{config.sizes.transfer} problems with {', '.join(dict.fromkeys(config.validators))}"
     again = (
-        f"checked for answers of held-out problems, put to the gate against this one ({config.sizes.gate} problems) "
-        f"and measured again on {items}; then you are asked again."
+        f"checked for answers of held-out problems, put to the gate against this one on problems that chose "
+        f"nothing, and measured again on {items}; then you are asked again."
     )
     table.add_row("[bold]edit[/bold]", safe(f"Your editor opens (EDITOR names it). The new text is {again}"))
     without = [arm for arm in config.student_arms if arm not in NEEDS_STRATEGY]

@@ -31,6 +31,7 @@ Scores = Sequence[float | None]  # per item: True and False, or a share of its r
 SMALLEST_LOOK = 12  # items; fewer tell nothing
 ASKED = 0.1  # the gain whose price in items is always said
 FIRST_LOOK = 4  # a search drops a candidate that is behind on the first quarter of its items
+UNTESTED = "chosen on these items, not proved"
 UNDOABLE = "the other items cannot change this"
 
 
@@ -65,6 +66,11 @@ class GateRule(Protocol):
     def decide(self, current: Scores, candidate: Scores, place: Round) -> GateResult:
         """Accept or reject on all items. Raises ValueError on unequal lengths or an unplanned round."""
         ...
+
+
+def item_order(items: int, seed: int) -> list[int]:
+    """The gate's items in one random order for all rounds."""
+    return random.Random(f"{seed}/gate").sample(range(items), items)
 
 
 def mean_scores(samples: Sequence[Sequence[bool | None]]) -> list[float | None]:
@@ -145,7 +151,7 @@ class SequentialGate:
 
     def batches(self, items: int, round_index: int, seed: int) -> list[list[int]]:
         """All items in one random order that is the same in every round (known outcomes are used again)."""
-        order = random.Random(f"{seed}/gate").sample(range(items), items)
+        order = item_order(items, seed)
         size = max(SMALLEST_LOOK, math.ceil(items / self.looks))
         return [order[start : start + size] for start in range(0, items, size)]
 
@@ -212,18 +218,20 @@ class ConfirmGate:
 
     def batches(self, items: int, round_index: int, seed: int) -> list[list[int]]:
         """The search's items in one order for all rounds: the first quarter, then the others."""
-        search = self._order(items, seed)[: self.sizes(items)[0]]
+        search, _ = self.parts(items, seed)
         first = math.ceil(len(search) / FIRST_LOOK)
         return [batch for batch in (search[:first], search[first:]) if batch]
 
     def proof_batches(self, items: int, seed: int) -> list[list[int]]:
         """The items that the search never used, batch after batch."""
-        kept = self._order(items, seed)[self.sizes(items)[0] :]
+        _, kept = self.parts(items, seed)
         return [[kept[i] for i in batch] for batch in self.proof.batches(len(kept), 0, seed)]
 
-    @staticmethod
-    def _order(items: int, seed: int) -> list[int]:
-        return random.Random(f"{seed}/gate").sample(range(items), items)
+    def parts(self, items: int, seed: int) -> tuple[list[int], list[int]]:
+        """The search's items and the proof's, each in a random order that is the same in every process."""
+        order = item_order(items, seed)
+        searched, _ = self.sizes(items)
+        return order[:searched], order[searched:]
 
     def stop(self, current: Scores, candidate: Scores, planned: int, place: Round) -> GateResult | None:
         """Drop a candidate that is behind."""
@@ -281,9 +289,25 @@ class OpenGate:
         return _result(self.name, True, compare(current, candidate), len(current), 1.0, "")
 
 
+def untested(rule: SequentialGate, place: Round) -> GateResult:
+    """The result where every item had a part in the choice: nothing is tested, and no part of alpha is spent."""
+    return GateResult(
+        policy=rule.name,
+        accepted=False,
+        tested=False,
+        n=0,
+        wins=0,
+        losses=0,
+        ungraded=0,
+        p_value=1.0,
+        alpha=rule.level(place),
+        reason=UNTESTED,
+    )
+
+
 def gate_rule(config: RunConfig) -> GateRule:
     """The rule that the configuration names."""
-    settings, alpha = config.gate, config.loop.alpha
+    settings, alpha = config.gate, config.error_budget.loop
     if settings.rule == "strict":
         return StrictGate(settings.minibatch)
     if settings.rule == "none":
@@ -305,7 +329,7 @@ def promise(config: RunConfig) -> str:
     if not isinstance(rule, SequentialGate):
         return f"gate '{rule.name}': no test, an edit that changes nothing can pass"
     level = rule.level(Round(0, max(1, config.loop.rounds)))
-    head = f"gate 'sequential': {items} items, alpha {level:.4f} per round ({config.loop.alpha:g} over all)"
+    head = f"gate 'sequential': {items} items, alpha {level:.4f} per round ({config.error_budget.loop:g} over all)"
     return _promise(head, rule, items, level)
 
 

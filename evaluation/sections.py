@@ -13,6 +13,7 @@ from evaluation import wording
 from evaluation.evidence import ablation_section, rounds_section, selection_section, transfer_section
 from evaluation.figures import cost_text
 from evaluation.layout import Section, Table
+from evaluation.looks import looks_section
 from evaluation.tables import CONSTANT
 from evaluation.wording import p_text, percent, points, span
 
@@ -32,6 +33,7 @@ def sections(summary: Json, extras: Json) -> list[Section]:
         ablation_section(summary),
         selection_section(summary),
         gate_section(summary),
+        looks_section(summary),
         approval_section(summary, extras),
         problems_section(summary),
         training_section(summary, extras),
@@ -279,6 +281,9 @@ def proof_text(entry: Json) -> str:
 
 def edit_text(entry: Json) -> str:
     """What the gate's test of an edit by a person said."""
+    if not entry["gate"].get("tested", True):
+        about = f"The text {entry['edited_hash']}, edited by a person, is chosen on these items, not proved"
+        return f"{about}: every item that could test it had a part in the choice."
     word = "is shown to be better" if entry["gate"]["accepted"] else "is not shown to be better"
     about = f"The text {entry['edited_hash']}, edited by a person, {word} than the one before it"
     return f"{about} ({entry['before_hash']}): {_figures(entry['gate'])}."

@@ -19,8 +19,12 @@ from evaluation.ablation import ablation
 from evaluation.crossmodel import selection, transfer_matrix
 from evaluation.dataset import FROZEN
 from evaluation.leakage import StrategyCheck, check_splits
+from evaluation.looks import looks_figures
 from evaluation.student_rounds import last_round, student_rounds
 from evaluation.transfers import ABOUT, TRANSFERS, transfer_figures
+from records.config import RunConfig
+from records.item_uses import FILE as ITEM_USES
+from records.item_uses import ItemUse
 from records.nouns import Confirmation, Decision, EditGate, EvaluationRow, Problem, Reflection, Strategy
 from records.rundir import RunDirectory, RunError
 
@@ -71,10 +75,19 @@ def summarise(run: RunDirectory) -> Json:
             "training": training_section(run),
             "usage": usage_section(run),
             "rows": len(rows),
+            "item_uses": looks_figures(read(run, ITEM_USES, ItemUse), _settings(config)),
             **transfer_section(run),
             "stopped": run.read_json(STOPPED)["reason"] if (run.path / STOPPED).exists() else None,
         }
     )
+
+
+def _settings(config: Json) -> RunConfig | None:
+    """The run's settings; None for those of another version, whose figures are shown all the same."""
+    try:
+        return RunConfig.model_validate(config)
+    except ValidationError:
+        return None
 
 
 def student_splits(rows: Sequence[EvaluationRow]) -> dict[str, Json]:

@@ -1,7 +1,8 @@
 """After the loop: what each bullet is worth on the validators, found by leaving it out.
 
-Costs (bullets + 1) × items × validators calls, on the gate's items: the validation items that the person
-sees stay unused for any choice. An edit of the reviewer is not taken apart again.
+Costs (bullets + 1) × items × validators calls, on the gate's items on which things are chosen: those of the proof stay
+unused, so that a deletion which is proposed here can be tested on them, and so do the validation items that the person
+sees. An edit of the reviewer is not taken apart again.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from langgraph.runtime import Runtime
 
 from evaluation.ablation import ALL, WITHOUT, ablation, newest, without
 from graphs.context import RunContext
+from graphs.item_ledger import choosing_items, record_use
 from graphs.measuring import Shown, measure
 from graphs.state import TransferState
 from graphs.strategies import BulletLift, keep_lifts, load_version
@@ -25,8 +27,9 @@ async def ablate(state: TransferState, runtime: Runtime[RunContext]) -> dict[str
     if not context.config.ablation.use or version.status == "edited" or len(version.strategy.bullets) < 2:
         return {}
     strategy, models = version.strategy, list(dict.fromkeys(context.config.validators))
-    items = context.problems.open("validation", "gate")
+    items = choosing_items(context)
     rows = await measure(context, "Ablation: each bullet left out", "ablation", _arms(context, strategy), models, items)
+    record_use(context, "ablation", f"ablation of {strategy.hash}", items, [strategy.hash])
     found = ablation(rows, strategy.bullets)
     if found is None:
         return {}

@@ -16,6 +16,7 @@ from agents.playbook import check_size, parse_strategy
 from evaluation.leakage import check_strategy
 from graphs.context import RunContext
 from graphs.inbox import now
+from graphs.item_ledger import record_use
 from graphs.state import TransferState
 from graphs.strategies import load_strategy, save_strategy
 from models.tokens import count_tokens
@@ -75,6 +76,8 @@ async def carry_out(state: TransferState, runtime: Runtime[RunContext]) -> dict[
     """Record the decision; an edited strategy is checked and goes to the gate and back to validation."""
     context = runtime.context
     reviews = state.get("reviews", 0) + 1
+    shown = context.problems.open("validation", "validator")
+    record_use(context, "approval", f"review {reviews}", shown, [state["current"]])
     again: dict[str, Any] = {"decision": None, "reviews": reviews, "approved": None}
     try:
         answer = Answer.model_validate(state["decision"])

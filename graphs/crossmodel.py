@@ -1,8 +1,10 @@
 """Between the loop and the validation: the loop's candidates on every validator, and rounds for the neglected.
 
-All of it happens on the gate's items. The candidate whose worst validator gains most is the one that is
-validated, on items that had no part in the choice. A validator named by `reoptimise_for` that gains nothing
-from the strategy at hand gets further rounds of the loop in which its own gain counts at the gate.
+Candidates are compared on the gate's items on which things are chosen, and a round's edit is tested on the others,
+so that a validator whose gain looked small by chance does not make the edit look good. The candidate whose worst
+validator gains most is the one that is validated, on items that had no part in the choice. A validator named by
+`reoptimise_for` that gains nothing from the strategy at hand gets further rounds of the loop in which its own gain
+counts at the gate.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from evaluation.crossmodel import CANDIDATE, NONE, gains_nothing, selection
 from graphs.context import RunContext
 from graphs.further import gate_again, solve_again
 from graphs.gating import gate_model
+from graphs.item_ledger import choosing_items, record_use
 from graphs.learning import reflect
 from graphs.measuring import Shown, measure
 from graphs.state import TransferState
@@ -30,9 +33,10 @@ async def survey(state: TransferState, runtime: Runtime[RunContext]) -> dict[str
     if _needed(context, found):
         models = list(dict.fromkeys(context.config.validators))
         shown = [Shown(f"{CANDIDATE}{i}", load_strategy(context.run, name), name) for i, name in enumerate(found)]
-        items = context.problems.open("validation", "gate")
+        items = choosing_items(context)
         title = f"{len(found)} candidate strategies on {len(models)} validators"
         await measure(context, title, "selection", [Shown(NONE, None), *shown], models, items)
+        record_use(context, "selection", f"survey of {', '.join(found)}", items, found)
     return {"candidates": found, "focus": None, "loop_ended": state.get("loop_ended", state["round"])}
 
 

@@ -1,8 +1,8 @@
 """Rounds of the loop after the loop: for a validator that gains nothing, and after a student's training.
 
-Each edit is decided by itself, on the gate's items. Guaranteed by the default rule: these rounds together
-accept an edit that changes nothing with a probability of at most `loop.alpha`. It is a budget of their own,
-beside the loop's: a run with further rounds may err with twice that probability.
+Each edit is decided by itself, on those of the gate's items on which nothing was chosen. Guaranteed by the default
+rule: these rounds together accept an edit that changes nothing with a probability of at most their part of the run's
+one error budget (`records.error_budget`).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from langgraph.runtime import Runtime
 
 from evaluation.gate import GateRule, Round, SequentialGate, gate_rule
 from graphs.context import RunContext
-from graphs.gating import decide, gate_model
+from graphs.gating import Comparison, decide, gate_model, put_to_test
 from graphs.learning import solved_batch
 from graphs.state import TransferState
 from graphs.strategies import Status, load_strategy, save_strategy
@@ -32,9 +32,9 @@ async def gate_again(state: TransferState, runtime: Runtime[RunContext]) -> dict
     proposal = next(p for p in context.run.read("proposals.jsonl", Reflection) if p.round == number)
     result: GateResult | None = None
     if name := proposal.candidate_hash:
-        model, pair = state.get("focus") or gate_model(context), (state["current"], name)
-        rule, place = rule_of(context.config), _place(context, state["loop_ended"], number)
-        result = await decide(context, rule, place, pair, model, f"Round {number}: gate on {model}")
+        model = state.get("focus") or gate_model(context)
+        compared = Comparison("further", state["current"], name, model, f"Round {number}: gate on {model}")
+        result = await _compared(context, compared, _place(context, state["loop_ended"], number))
         status: Status = "accepted" if result.accepted else "rejected"
         save_strategy(context.run, load_strategy(context.run, name), status, gate=result)
         context.events.info(result.reason)
@@ -43,12 +43,22 @@ async def gate_again(state: TransferState, runtime: Runtime[RunContext]) -> dict
     return {"round": number, "current": proposal.candidate_hash if accepted else state["current"], "candidate": None}
 
 
+async def _compared(context: RunContext, compared: Comparison, place: Round) -> GateResult:
+    """A test on items that had no part in the choice; under a rule without a test, what that rule says of all items."""
+    rule = rule_of(context.config)
+    if isinstance(rule, SequentialGate):
+        return await put_to_test(context, rule, place, compared)
+    items = context.problems.open("validation", "gate")
+    batches = rule.batches(len(items), place.index, context.config.seed)
+    return await decide(context, rule, place, compared, [[items[i] for i in batch] for batch in batches])
+
+
 def rule_of(config: RunConfig) -> GateRule:
     """The rule of these rounds: the run's own if it makes no test, else the sequential one."""
     gate = config.gate
     if gate.rule in ("strict", "none"):
         return gate_rule(config)
-    return SequentialGate(config.loop.alpha, gate.looks, gate.futility, gate.repeats)
+    return SequentialGate(config.error_budget.further, gate.looks, gate.futility, gate.repeats)
 
 
 def _place(context: RunContext, first: int, number: int) -> Round:

@@ -4,54 +4,89 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from agents.solver import Solver
-from evaluation.gate import ONCE, ConfirmGate, GateRule, Round, gate_rule, mean_scores
+from evaluation.gate import ONCE, ConfirmGate, GateRule, Round, SequentialGate, gate_rule, mean_scores, untested
 from graphs.attempts import Job, attempt_all, passed
 from graphs.context import RunContext
+from graphs.item_ledger import record_use, testing_items
 from graphs.strategies import load_strategy
+from records.item_uses import Use
 from records.nouns import GateResult, Problem, Reflection
 
 Scores = list[float | None]
 
 
+@dataclass(frozen=True)
+class Comparison:
+    """Two strategies (hashes) that are to be compared: for what, on which model, and the name of the step."""
+
+    use: Use
+    current: str
+    candidate: str
+    model: str
+    label: str
+
+    @property
+    def pair(self) -> tuple[str, str]:
+        """The current strategy and the candidate."""
+        return self.current, self.candidate
+
+
 async def compare_strategies(context: RunContext, current: str, candidate: str, number: int) -> GateResult:
     """What the gate's rule says of two strategies (hashes) in round `number`, counted from 1."""
-    pair, label = (current, candidate), f"Round {number}: gate"
-    return await decide(context, gate_rule(context.config), _place(context, number), pair, gate_model(context), label)
+    rule = gate_rule(context.config)
+    problems = context.problems.open("validation", "gate")
+    place = _place(context, number)
+    batches = rule.batches(len(problems), place.index, context.config.seed)
+
+    use: Use = "round" if isinstance(rule, SequentialGate) else "search"
+    compared = Comparison(use, current, candidate, gate_model(context), f"Round {number}: gate")
+    return await decide(context, rule, place, compared, [[problems[i] for i in batch] for batch in batches])
 
 
 async def prove(context: RunContext, rule: ConfirmGate, start: str, final: str) -> GateResult:
     """The one test of the final strategy against the starting point, on items that no comparison used."""
-    items = len(context.problems.open("validation", "gate"))
-    batches, label = rule.proof_batches(items, context.config.seed), "Proof of the final strategy"
-    return await decide(context, rule.proof, ONCE, (start, final), gate_model(context), label, batches)
+    compared = Comparison("proof", start, final, gate_model(context), "Proof of the final strategy")
+    return await put_to_test(context, rule.proof, ONCE, compared)
+
+
+async def put_to_test(context: RunContext, rule: SequentialGate, place: Round, compared: Comparison) -> GateResult:
+    """The rule's test on the items that had no part in the choice which it judges; none is made without such items."""
+    items = testing_items(context, compared.use)
+    if not items:
+        return untested(rule, place)
+    order = rule.batches(len(items), place.index, context.config.seed)
+    return await decide(context, rule, place, compared, [[items[i] for i in batch] for batch in order])
 
 
 async def decide(
     context: RunContext,
     rule: GateRule,
     place: Round,
-    pair: tuple[str, str],
-    model: str,
-    label: str,
-    batches: Sequence[Sequence[int]] | None = None,
+    compared: Comparison,
+    batches: Sequence[Sequence[Problem]],
 ) -> GateResult:
-    """What a rule says of the current strategy and the candidate, when the gain of `model` counts.
-
-    `batches`: places of the items to ask, by default those that the rule names.
-    """
-    problems = context.problems.open("validation", "gate")
-    if batches is None:
-        batches = rule.batches(len(problems), place.index, context.config.seed)
+    """What a rule says of two strategies on these items, batch after batch; the items that were asked are recorded."""
     planned = sum(map(len, batches))
+    asked = list[Problem]()
     old, new = Scores(), Scores()
+    result: GateResult | None = None
+
     for batch in batches:
-        scores = await _scores(context, [problems[i] for i in batch], pair, model, label)
+        scores = await _scores(context, batch, compared.pair, compared.model, compared.label)
+        asked += batch
         old, new = old + scores[0], new + scores[1]
-        if result := rule.stop(old, new, planned, place):
-            return result
-    return rule.decide(old, new, place)
+        result = rule.stop(old, new, planned, place)
+        if result:
+            break
+
+    result = result or rule.decide(old, new, place)
+    name = f"{compared.use}: {compared.label}, {compared.current} and {compared.candidate} on {compared.model}"
+    level = result.alpha if result.alpha_spent is not None else None
+    record_use(context, compared.use, name, asked, compared.pair, level)
+    return result
 
 
 def _place(context: RunContext, number: int) -> Round:

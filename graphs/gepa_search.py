@@ -30,6 +30,7 @@ from evaluation.gate import gate_rule
 from graphs.attempts import Job, attempt_all
 from graphs.context import RunContext, StageError
 from graphs.gating import arm_of, gate_model
+from graphs.item_ledger import record_use
 from graphs.refusals import refusal
 from graphs.state import TransferState
 from graphs.strategies import load_strategy, save_strategy
@@ -71,6 +72,7 @@ async def gepa(state: TransferState, runtime: Runtime[RunContext]) -> dict[str, 
         adapter.close()
     if adapter.fatal is not None:
         raise adapter.fatal
+    record_use(context, "search", "search by GEPA", adapter.search_items(), [state["draft"], *adapter.kept])
     context.events.info(f"GEPA kept {len(adapter.kept)} strategies; its best is {best.hash}")
     return {"current": best.hash, "pool": [state["draft"], *adapter.kept], "round": context.config.loop.rounds}
 

@@ -16,7 +16,7 @@ from graphs.confirmation import confirm
 from graphs.context import RunContext
 from graphs.gating import compare_strategies
 from graphs.gepa_search import gepa
-from graphs.refusals import refusal, tried_before, without_faults
+from graphs.refusals import Change, change_of, refusal, reworded, tried_before, without_faults
 from graphs.search import after_gate, merge, merge_is_due, parent_of_round, record_kept
 from graphs.state import TransferState
 from graphs.strategies import load_strategy, save_strategy
@@ -146,8 +146,22 @@ def _candidate(
         return None, problem
     if candidate.hash in tried_before(state["draft"], context.run.read("reflections.jsonl", Reflection), number):
         return None, f"strategy {candidate.hash} was tried before"
+    if fault := reworded(change_of(candidate, strategy), _refused_changes(context, number)):
+        return None, fault
     save_strategy(context.run, candidate, "candidate")
     return candidate.hash, ""
+
+
+def _refused_changes(context: RunContext, number: int) -> dict[int, Change]:
+    """The changes that a test with a level of its own has refused before round `number`, by their round."""
+    earlier = [r for r in context.run.read("reflections.jsonl", Reflection) if r.round < number and not r.accepted]
+    tested = [r for r in earlier if r.candidate_hash and r.gate and r.gate.alpha_spent is not None]
+    return {
+        r.round: change_of(
+            load_strategy(context.run, str(r.candidate_hash)), load_strategy(context.run, str(r.parent_hash))
+        )
+        for r in tested
+    }
 
 
 async def gate(state: TransferState, runtime: Runtime[RunContext]) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from agents.playbook import MAX_TOKENS as STRATEGY_TOKENS
 from agents.teacher import JOURNAL_CHARS, MATERIAL_CHARS, WRITING_TOKENS
 from domains import get_domain
 from evaluation.gate import ConfirmGate, gate_rule
+from evaluation.item_parts import item_parts
 from evaluation.power import STEADY, minimum_detectable_effect
 from evaluation.verdicts import ALPHA, REQUIRED
 from graphs.gepa_search import GEPA_MINIBATCH, metric_calls
@@ -246,17 +247,19 @@ def _held_out(problems: ProblemSet) -> list[Problem]:
 def _validator(spec: ModelSpec, config: RunConfig, problems: ProblemSet, reply: int) -> Iterator[_Calls]:
     arms, strategy = len(STRATEGY_ARMS), (0, STRATEGY_TOKENS)
     shown, items = problems.open("validation", "validator"), problems.open("validation", "gate")
+    parts = item_parts(config, len(items))
+    choosing, testing = [items[i] for i in parts.choosing], [items[i] for i in parts.testing] or items
     settings = config.crossmodel
     yield _solving("validation", "validator", shown, (arms, arms * config.rounds), reply, strategy)
     if settings.surveys:  # the problem alone, the draft, each accepted edit, the distilled one
         most = 3 + config.loop.rounds + _own_rounds(config)
-        yield _solving("selection", "validator", items, (2 if settings.reoptimise_for else 0, most), reply, strategy)
+        yield _solving("selection", "validator", choosing, (2 if settings.reoptimise_for else 0, most), reply, strategy)
     if spec in map(parse_spec, settings.reoptimise_for):
         most = (settings.reoptimise_rounds + 1) * config.gate.repeats
-        yield _solving("gate", "gate", items, (0, most), reply, strategy)
+        yield _solving("gate", "gate", testing, (0, most), reply, strategy)
     if config.ablation.use:
         most = (config.ablation.bullets + 1) * config.rounds
-        yield _solving("ablation", "validator", items, (0, most), reply, strategy)
+        yield _solving("ablation", "validator", choosing, (0, most), reply, strategy)
     for name in config.transfer_to:
         targets = target_problems(config, name).open("validation", "validator")
         limit = config.decoding.max_tokens or get_domain(name).reply_tokens

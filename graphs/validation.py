@@ -14,6 +14,7 @@ from domains import get_domain
 from evaluation.summary import strategy_suites
 from graphs.attempts import Job, attempt_all, evaluation_row
 from graphs.context import RunContext
+from graphs.item_ledger import record_use
 from graphs.state import TransferState, ValidatorTask
 from graphs.strategies import load_strategy
 from models.tokens import count_tokens
@@ -35,6 +36,8 @@ async def validate(task: ValidatorTask, runtime: Runtime[RunContext]) -> dict[st
     contexts = _contexts(context, task)
     validator = Solver(context.gateway, task["validator"], "validator", context.config.decoding)
     problems = context.problems.open("validation", "validator")
+    name = f"validation of {task['current']} on {task['validator']}"
+    record_use(context, "validation", name, problems, [task["current"]])
     jobs: list[Job] = [
         (
             problem,

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from records.error_budget import ErrorBudget, error_budget
 from records.nouns import Record
 
 Profile = Literal["quick", "full"]
@@ -37,11 +38,11 @@ class LoopConfig(Record):
     batch: int = Field(12, ge=1, description="training problems per round")
     attempts: int = Field(4, ge=1, description="attempts per training problem")
     max_edits: int = Field(4, ge=1, le=4)
-    alpha: float = Field(0.05, gt=0, lt=1, description="error budget of the gate over all rounds")
+    alpha: float = Field(0.05, gt=0, lt=1, description="error budget of the whole run")
 
 
 class GateConfig(Record):
-    """The rule that decides on an edited strategy; its error budget is `loop.alpha`, its items `sizes.gate`."""
+    """The rule that decides on an edited strategy; its error budget is a part of `loop.alpha`."""
 
     rule: Rule = "confirm"
     proof_share: float = Field(2 / 3, gt=0, lt=1, description="confirm: share of the items that prove the end")
@@ -199,6 +200,11 @@ class RunConfig(Record):
     def further_rounds(self) -> int:
         """Reflection rounds that may follow the loop: for validators, and one before each further training."""
         return len(self.crossmodel.reoptimise_for) * self.crossmodel.reoptimise_rounds + self.rounds - 1
+
+    @property
+    def error_budget(self) -> ErrorBudget:
+        """How `loop.alpha` is shared out over the loop, later rounds and people's edits."""
+        return error_budget(self.loop.alpha, further_rounds=self.further_rounds, people_decide=self.approve == "ask")
 
     @property
     def problem_sizes(self) -> Sizes:

@@ -173,11 +173,13 @@ class GateResult(Record):
     are left out of `n`. `difference` is the mean gain per item, `planned` the number of items that were
     at hand, `stopped` why not all were used. `alpha` is this round's level and `alpha_spent` what all
     rounds so far have used, `detectable` the gain that the test shows with 80% probability when replies
-    vary as much as they can; both are None for a rule without a test, whose `alpha` is 1.
+    vary as much as they can; both are None for a rule without a test, whose `alpha` is 1. `tested` is False
+    where every item had a part in the choice, so that no test was made.
     """
 
     policy: str
     accepted: bool
+    tested: bool = True
     n: int
     wins: int
     losses: int

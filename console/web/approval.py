@@ -12,6 +12,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from markupsafe import escape
+from pydantic import ValidationError
 
 from console.asking import reviewer_name
 from console.web.evidence import detectable, gain_plot, leaks_of, matrix_plot, split_leaks, suites_of
@@ -23,6 +24,7 @@ from console.web.render import run_link
 from console.web.server import console_of, page
 from console.web.store import Library, NotThere, Row, Store
 from console.web.words import bullet_changes, shown
+from evaluation.looks import budget_figures, budget_text
 from graphs.inbox import (
     MOST_TEXT,
     AlreadyDecided,
@@ -34,6 +36,8 @@ from graphs.inbox import (
     submitted_decision,
 )
 from graphs.strategies import load_strategy
+from records.config import RunConfig
+from records.item_uses import FILE, ItemUse
 from records.nouns import Action
 from records.rundir import RunError
 
@@ -152,5 +156,16 @@ def _evidence(store: Store, facts: Facts, pending: PendingDecision, bases: list[
         "split_leaks": split_leaks(store),
         "rounds": [{"row": row, "gate": gate_of(row)} for row in facts.reflections],
         "later_tests": facts.later_tests,
+        "budget": _budget(store),
         "reviewer": reviewer_name(),
     }
+
+
+def _budget(store: Store) -> str:
+    """What is left of the run's error budget, in a sentence; "" for a run whose settings or uses cannot be read."""
+    try:
+        config = RunConfig.model_validate(config_of(store))
+        uses = store.run.read(FILE, ItemUse)
+    except (ValidationError, RunError):
+        return ""
+    return budget_text(budget_figures(uses, config.error_budget)) if uses else ""

@@ -168,7 +168,7 @@ def test_each_rule_says_which_items_it_wants() -> None:
 
 def test_the_configuration_names_the_rule() -> None:
     def rule(*overrides: str) -> GateRule:
-        return gate_rule(build_config({"domain": "scheduling"}, overrides))
+        return gate_rule(build_config({"domain": "scheduling", "approve": "gate"}, overrides))
 
     assert rule() == ConfirmGate()
     assert rule("gate.proof_share=0.5", "gate.looks=2") == ConfirmGate(share=0.5, looks=2)
@@ -185,7 +185,7 @@ def test_the_configuration_names_the_rule() -> None:
 
 def test_the_promise_names_what_can_be_shown_and_what_ten_points_would_cost() -> None:
     def said(*overrides: str) -> str:
-        return promise(build_config({"domain": "scheduling"}, ("gate.rule=sequential", *overrides)))
+        return promise(build_config({"domain": "scheduling", "approve": "gate"}, ("gate.rule=sequential", *overrides)))
 
     gate = SequentialGate()
     assert said("sizes.gate=24").startswith("gate 'sequential': 24 items, alpha 0.0250 per round (0.05 over all)")
@@ -230,7 +230,7 @@ def test_the_proof_is_one_test_at_the_whole_alpha() -> None:
 
 
 def test_the_promise_of_a_proof_counts_the_items_of_the_search_too() -> None:
-    said = promise(build_config({"domain": "scheduling"}, ("sizes.gate=24",)))
+    said = promise(build_config({"domain": "scheduling", "approve": "gate"}, ("sizes.gate=24",)))
     assert said.startswith("gate 'confirm': 8 items for the search, 16 others prove its end once, alpha 0.05")
     proof = SequentialGate()
     for noise in (STEADY, None):

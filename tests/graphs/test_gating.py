@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from evaluation.gate import ONCE, SequentialGate
 from graphs.context import RunContext, Silent
-from graphs.gating import compare_strategies
+from graphs.gating import Comparison, compare_strategies, put_to_test
+from graphs.item_ledger import record_use, uses
 from graphs.runner import create_run, open_context
 from graphs.settings import build_config
 from graphs.strategies import save_strategy
@@ -61,7 +63,7 @@ async def room(tmp_path: Path, *overrides: str) -> AsyncIterator[Room]:
 
     with Loopback(reply) as server:
         spec = f"vllm:student@{server.openai_url}"
-        flags = {"domain": "scheduling", "student": spec, "validators": [spec]}
+        flags = {"domain": "scheduling", "student": spec, "validators": [spec], "approve": "gate"}
         sizes = ("sizes.train=4", f"sizes.gate={ITEMS}", "sizes.transfer=4", "sizes.test=4", "sizes.ood=0")
         config = build_config(
             flags, [*sizes, "student_arms=[base]", "loop.rounds=4", "gate.rule=sequential", *overrides]
@@ -111,3 +113,34 @@ async def test_the_rules_without_a_test_ask_little_or_nothing(
         result = await at.compare(SAME)
         assert (result.policy, result.accepted, result.alpha_spent) == (rule, accepted, None)
         assert sum(at.asked().values()) == calls
+
+
+async def edited(at: Room) -> GateResult:
+    """The test of a person's edit."""
+    compared = Comparison("edit", PLAIN.hash, GOOD.hash, at.context.config.student, "Gate: an edit")
+    return await put_to_test(at.context, SequentialGate(0.05, looks=1), ONCE, compared)
+
+
+async def test_an_edit_is_tested_on_items_that_had_no_part_in_it(tmp_path: Path) -> None:
+    async with room(tmp_path) as at:
+        items = at.context.problems.open("validation", "gate")
+        record_use(at.context, "ablation", "ablation", items[:40])
+        result = await edited(at)
+        assert result.tested
+        assert result.n == ITEMS - 40
+
+        (tested,) = [use for use in uses(at.context) if use.use == "edit"]
+        assert set(tested.problem_ids) == {item.id for item in items[40:]}
+        assert tested.strategy_hashes == (PLAIN.hash, GOOD.hash)
+        assert tested.level == 0.05
+
+
+async def test_without_unused_items_nothing_is_tested_and_no_call_is_made(tmp_path: Path) -> None:
+    async with room(tmp_path) as at:
+        record_use(at.context, "ablation", "ablation", at.context.problems.open("validation", "gate"))
+        result = await edited(at)
+        assert not result.tested
+        assert not result.accepted
+        assert result.reason == "chosen on these items, not proved"
+        assert not at.asked()
+        assert [use.use for use in uses(at.context)] == ["ablation"]

@@ -101,7 +101,14 @@ async def room(
     world = truth or Truth()
     with Loopback(world) as server:
         spec = f"vllm:model@{server.openai_url}"
-        given = {"domain": "scheduling", "teacher": spec, "student": spec, "validators": [spec], **flags}
+        given = {
+            "domain": "scheduling",
+            "teacher": spec,
+            "student": spec,
+            "validators": [spec],
+            "approve": "gate",
+            **flags,
+        }
         config = build_config(given, [*SIZES, *LOOP, *overrides])
         run = create_run(config, tmp_path, "r")
         async with open_context(run, config, Silent()) as context:
