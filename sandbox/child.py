@@ -37,12 +37,11 @@ import typing  # noqa: F401
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import raised
+import serving
 import standard_types
 import values
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from syscalls import Filter
     from worker import Job, Pipes
 
@@ -200,7 +199,7 @@ def _answer(body: dict[str, Any], room: int, to: int) -> None:
         return
     say(to, b"L", "")
     if body["tests"] is None:
-        _serve(space[entry], room)
+        _serve(serving.Served(space, entry, room))
         return
     for setup, call, inputs in body["tests"]:
         say(to, *_test(space, setup, call, inputs, room))
@@ -243,18 +242,10 @@ def _encoded(value: Any, room: int) -> tuple[bytes, str]:
         return b"U", raised.describe(error).partition("\n")[2]
 
 
-def _serve(entry: Callable[..., Any], room: int) -> None:
-    """Answer the trusted process's calls: the value and, where they changed, the arguments after it."""
+def _serve(served: serving.Served) -> None:
+    """Answer the trusted process's questions."""
     while (request := read_record(ASK)) is not None:
-        arguments, named = values.decode(request[1])
-        try:
-            value = entry(*arguments, **named)
-        except BaseException as error:
-            say(RESULT, b"S" if isinstance(error, SystemExit) else b"X", raised.describe(error))
-            continue
-        kind, after = _encoded((arguments, named), room)
-        changed = (arguments, named) if kind == b"V" and after != request[1] else None
-        say(RESULT, *_encoded((value, changed), room))
+        say(RESULT, *served.answer(request[1]))
 
 
 def _program(code: str) -> int:

@@ -32,7 +32,7 @@ LAYOUT = "2"  # change it when the layout of the image changes
 HERE = Path(__file__).parent
 OURS = (
     *("worker.py", "child.py", "trusted.py", "cage.py", "syscalls.py"),
-    *("raised.py", "standard_types.py", "values.py"),
+    *("controls.py", "raised.py", "remote.py", "serving.py", "standard_types.py", "values.py"),
 )
 VERSION = f"python{sys.version_info.major}.{sys.version_info.minor}"
 PYTHON = f"/python/bin/{VERSION}"

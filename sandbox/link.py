@@ -6,6 +6,7 @@ import asyncio
 import json
 from typing import Any, NamedTuple
 
+from sandbox.instrument import instrumented
 from sandbox.nouns import Limits, Submission, WorkerLost
 from sandbox.tier import Tier
 from sandbox.worker import FRAME, HEADER, MAGIC, STYLES
@@ -139,5 +140,5 @@ def _bodies(submission: Submission) -> tuple[dict[str, Any], dict[str, Any] | No
     told: dict[str, Any] = {"code": submission.code, "entry": submission.entry_point, "tests": None}
     if submission.style == "calls":
         return told | {"tests": [[test.setup, test.call, test.inputs] for test in submission.tests]}, None
-    calls = [test.call for test in submission.tests]
-    return told, {"trusted": submission.trusted, "entry": submission.entry_point, "tests": calls}
+    code = instrumented(submission.trusted, [test.call for test in submission.tests], submission.entry_point or "")
+    return told, {"entry": submission.entry_point, **code._asdict()}

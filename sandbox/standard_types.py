@@ -117,29 +117,49 @@ def _bytearray(encoder: values.Encoder, value: Any, depth: int) -> str:
 
 
 def _named_tuple(encoder: values.Encoder, value: Any, depth: int) -> str | None:
-    """A tuple whose class names its fields; only where what is built of it may be asked for them."""
-    fields = getattr(type(value), "_fields", None)
+    """A tuple whose class names its fields and does nothing else; only where what is built of it may be asked."""
+    kind = type(value)
+    fields = vars(kind).get("_fields")
     if not encoder.ordered or type(fields) is not tuple or len(fields) != tuple.__len__(value):
         return None
-    if values.plain_type(value) is not tuple or not all(type(name) is str for name in fields):
+    if kind.__bases__ != (tuple,) or not all(type(name) is str for name in fields):
+        return None
+    if not vars(kind).keys() <= _NAMED_TUPLE | set(fields):
         return None
     items = tuple(tuple.__iter__(value))
-    return _parts("x", "namedtuple", encoder, depth, items, type(value).__name__, list(fields))
+    return _parts("x", "namedtuple", encoder, depth, items, kind.__name__, list(fields))
+
+
+_NAMED_TUPLE = vars(collections.namedtuple("_Example", "")).keys() | {"__annotations__", "__orig_bases__"}
 
 
 def _member(encoder: values.Encoder, value: Any, depth: int) -> str | None:
-    """An enum's member: of IntEnum and the like as the number or text that it is, of a plain one as itself."""
+    """An enum's member: of IntEnum and the like as the number or text that it is, of a plain one as itself.
+
+    Where it could be asked for more than name and value, it is none of these.
+    """
     kind = type(value)
+    members = vars(kind).get("_member_map_", {})
+    if encoder.ordered and any(name not in members and not name.startswith("_") for name in vars(kind)):
+        return None
     called = (str(kind.__name__), str(object.__getattribute__(value, "_name_")))
-    base: Any
-    for base in (int, str, float):
-        if base in _bases_of(kind):
-            if getattr(kind, "__eq__", None) is not base.__eq__:
-                return None
-            return _parts("x", "enum", encoder, depth, base(base.__add__(value, base())), *called)
+    if (base := number_or_text(value)) is not None:
+        return _parts("x", "enum", encoder, depth, base, *called)
     if getattr(kind, "__eq__", None) is not object.__eq__:
         return None
     return _parts("X", "enum", encoder, depth, called, object.__getattribute__(value, "_value_"))
+
+
+def number_or_text(value: Any) -> Any:
+    """What a member of an IntEnum or the like compares as, by the built-in type's own methods; None for others."""
+    kind = type(value)
+    if type(kind) is not enum.EnumMeta:
+        return None
+    base: Any
+    for base in (int, str, float):
+        if base in _bases_of(kind) and getattr(kind, "__eq__", None) is base.__eq__:
+            return base.__add__(value, base())
+    return None
 
 
 _early: dict[Any, Text] = {

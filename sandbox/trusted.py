@@ -1,13 +1,13 @@
 """The process that runs tests which cannot be expressed as calls and values.
 
-Standard library only; copied into the image. It runs the test's own code under a uid of its own and
-reaches the candidate, which is another process under another uid, by messages: a call's arguments
-go out and its value comes back as canonical text, so the test handles plain data only.
+Standard library only; copied into the image. It runs the test's own code (made ready by sandbox/instrument.py) under a
+uid of its own and reaches the candidate, which is another process under another uid, by messages (sandbox/remote.py).
 
 Guaranteed: nothing of the candidate runs in this process, no object of its making arrives here (no
-equal-to-everything, no patched method), and its end or silence is told from a wrong answer.
-Not guaranteed: tests that pass functions or own objects to the candidate, or look at its
-attributes. Those are `N`: inexpressible, and the submission stays ungraded.
+equal-to-everything, no patched method), its end or silence is told from a wrong answer, every comparison is made here
+on exact values, and a test that holds whatever is answered is not passed (sandbox/controls.py).
+Not guaranteed: tests that pass functions or objects of their own to the candidate, or compare objects of the
+candidate's. Those are `N`: inexpressible, and the submission stays ungraded.
 
 Records to the host: `B` bound; what the candidate said of its loading (`L`, `Y`, `X`, `S`, `M`);
 per test `V` it held, `A` it did not, `X` `S` `U` `T` what the candidate did instead of answering, `N`,
@@ -23,21 +23,13 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import child
 import raised
-import values
+import remote
+from controls import Controls
+from remote import ASK, REPLY, RESULT, Line, Refused, Remote
 
 if TYPE_CHECKING:
     from syscalls import Filter
     from worker import Job
-
-RESULT, REPLY, ASK = 3, 4, 5
-
-
-class Refused(BaseException):
-    """The candidate gave no usable value. Not an Exception: a test's own handlers must not catch it."""
-
-    def __init__(self, kind: bytes, text: str) -> None:
-        super().__init__(text)
-        self.kind, self.text = kind, text
 
 
 def main(job: Job, uid: int, seccomp: Filter, base_kb: int, ends: tuple[int, int, int]) -> NoReturn:
@@ -76,89 +68,92 @@ def _introduced() -> bool:
 
 
 def _run(body: dict[str, Any]) -> None:
-    space: dict[str, Any] = {"__name__": "test"}
-    try:
-        exec(compile(body["trusted"], "trusted.py", "exec", dont_inherit=True), space)
-    except BaseException as error:
-        child.say(RESULT, b"N", f"the test's own definitions do not run: {raised.describe(error)}")
+    line = Line(frozenset(body["looked_at"]))
+    entry, objects = body["entry"], frozenset(body["objects"])
+    candidate = Remote(line, 0, bool(objects & {entry, "candidate"}), entry)
+    space = _space(line)
+    if (problem := _define(body, space, line, candidate)) is not None:
+        child.say(RESULT, *problem)
         return
-    space[body["entry"]] = space["candidate"] = _ask
-    for statements in body["tests"]:
-        random.seed(0)  # a verdict must repeat
-        kind, text = _test(statements, space)
+    controls = Controls(body["definitions"], body["tests"], [*body["names"], entry, "candidate"], lambda: _space(line))
+    for number, source in enumerate(body["tests"]):
+        kind, text = _test(source, space, line)
+        if kind == b"V" and not controls.can_fail(number):
+            kind, text = b"N", "it holds whatever the candidate answers"
         child.say(RESULT, kind, text)
         if kind == b"G":
             return
     child.say(RESULT, b"E", "0")
 
 
-def _test(statements: str, space: dict[str, Any]) -> tuple[bytes, str]:
+def _space(line: Line) -> dict[str, Any]:
+    """A namespace for the test's code, with what sandbox/instrument.py makes it call."""
+    return {
+        "__name__": "test",
+        "callable": remote.can_be_called,
+        "id": line.identity,
+        "_sandbox_holds": remote.holds,
+        "_sandbox_identical": line.identical,
+        "_sandbox_kinds": remote.kinds,
+        "_sandbox_kind_of": remote.kind_of,
+        "_sandbox_thrown": _thrown,
+    }
+
+
+def _define(body: dict[str, Any], space: dict[str, Any], line: Line, candidate: Remote) -> tuple[bytes, str] | None:
+    """Give the test its names and run its definitions. What to say instead of a verdict if they do not run."""
+    own = {body["entry"]: candidate, "candidate": candidate}
     try:
-        program = compile(statements, "test.py", "exec", dont_inherit=True)
-    except (SyntaxError, ValueError, OverflowError, RecursionError, MemoryError) as error:
-        return b"N", raised.describe(error)
-    try:
-        exec(program, space)
+        for name in body["names"]:
+            own[name] = line.named(name, name in body["objects"])
     except Refused as refused:
         return refused.kind, refused.text
+    space.update(own)
+    kind, text = _test(body["definitions"], space, line)
+    space.update({name: candidate for name in (body["entry"], "candidate")})  # which they may have defined as well
+    if kind == b"V":
+        return None
+    return (b"N", f"the test's own definitions do not run: {text}") if kind in (b"A", b"N") else (kind, text)
+
+
+def _thrown(error: Any) -> Any:
+    """Mark what the test raises itself, to tell it from an error in it."""
+    if isinstance(error, type) and issubclass(error, BaseException):
+        error = error()
+    if isinstance(error, BaseException):
+        error.raised_by_test = True  # type: ignore[attr-defined]
+    return error
+
+
+def _test(source: str | None, space: dict[str, Any], line: Line) -> tuple[bytes, str]:
+    """Run statements: the word of the records, and why."""
+    line.refused = None
+    random.seed(0)  # a verdict must repeat
+    try:
+        program = compile(source or "", "test.py", "exec", dont_inherit=True)
+    except (SyntaxError, ValueError, OverflowError, RecursionError, MemoryError) as error:
+        return b"N", raised.describe(error)
+    if source is None:
+        return b"N", "its code cannot be made ready"
+    ended: BaseException | None = None
+    try:
+        exec(program, space)
     except BaseException as error:
-        told = getattr(error, "raised_by_candidate", None)
-        if told is None and isinstance(error, NameError | ImportError | SyntaxError):
-            return b"N", raised.describe(error)
-        return (b"A", raised.describe(error)) if told is None else (b"X", told)
-    return b"V", ""
+        ended = error
+    if line.refused is not None:  # whatever the test's own handlers made of it
+        return line.refused.kind, line.refused.text
+    return (b"V", "") if ended is None else _word(ended, line)
 
 
-def _ask(*arguments: Any, **named: Any) -> Any:
-    """Call the candidate. Arguments that it changed in place are changed here too."""
-    try:
-        request = values.encode((arguments, named))
-    except values.ValueProblem as problem:
-        raise Refused(b"N", f"the test passes what is no plain data: {problem}") from None
-    try:
-        child.say(ASK, b"C", request)
-        record = child.read_record(REPLY)
-    except OSError:
-        record = None
-    except ValueError as error:
-        raise Refused(b"T", str(error)) from None
-    if record is None:
-        raise Refused(b"G", "the candidate has gone")
-    return _value(record, arguments, named)
-
-
-def _value(record: tuple[bytes, str], arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
-    kind, text = record
-    if kind == b"X":
-        raise _as_raised(text)
-    if kind != b"V":
-        raise Refused(kind if kind in (b"S", b"T") else b"U", text)
-    try:
-        value, changed = values.decode(text)
-        if changed is not None:
-            _change([*arguments, *named.values()], [*changed[0], *changed[1].values()])
-    except (values.ValueProblem, TypeError, ValueError, AttributeError, LookupError) as error:
-        raise Refused(b"U", str(error)) from None
-    return value
-
-
-def _change(old: list[Any], new: list[Any]) -> None:
-    for before, after in zip(old, new, strict=True):
-        if isinstance(before, list) and isinstance(after, list):
-            before[:] = after
-        elif isinstance(before, dict | set) and type(after) is type(before):
-            before.clear()
-            before.update(after)
-
-
-def _as_raised(text: str) -> BaseException:
-    """An exception of the built-in class nearest to the candidate's, so that a test may expect it."""
-    message = text.partition("\n")[2]
-    kind = next((k for k in raised.kinds(text) if issubclass(k, Exception)), Exception)
-    try:
-        error: Any = kind(message)
-    except TypeError:  # such as UnicodeDecodeError, which needs five arguments
-        error = Exception(message)
-    error.raised_by_candidate = text
-    kept: BaseException = error
-    return kept
+def _word(error: BaseException, line: Line) -> tuple[bytes, str]:
+    """What an exception that ended a test says."""
+    told: tuple[bytes, str] | None = getattr(error, "raised_by_candidate", None)
+    if told is not None:
+        return told
+    text = raised.describe(error)
+    meant = isinstance(error, AssertionError) or getattr(error, "raised_by_test", False)
+    if line.asked == 0 or (not meant and isinstance(error, NameError | ImportError | SyntaxError)):
+        return b"N", text
+    if not meant and line.objects and isinstance(error, TypeError | AttributeError):
+        return (b"N" if line.intended else b"U"), f"an object of the candidate's does not fit: {text}"
+    return b"A", text
