@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from evaluation.gate import ConfirmGate, gate_rule, item_order
+from evaluation.gate import ConfirmGate, SequentialGate, gate_rule, item_order
 from records.config import RunConfig
 
 
@@ -41,3 +41,25 @@ def item_parts(config: RunConfig, items: int) -> ItemParts:
 def chooses(config: RunConfig) -> bool:
     """Something is chosen on the gate's items after the loop: bullets to delete, or a candidate."""
     return config.ablation.use or config.crossmodel.surveys
+
+
+def edits_promise(config: RunConfig) -> str:
+    """What the test of a person's first edit can show, and what leaving bullets out costs; "" where no person is asked.
+
+    One line to read before anything is spent.
+    """
+    level = config.error_budget.review(1)
+    if not level or config.gate.rule in ("strict", "none"):
+        return ""
+    parts = item_parts(config, config.sizes.gate)
+    gate = config.gate
+    gain = SequentialGate(level, gate.looks, gate.futility, gate.repeats).detectable(len(parts.testing), level, None)
+    shown = "can show no gain" if gain is None else f"can show a gain of {gain:.0%} with 80% probability"
+
+    text = f"edits by people: the first is tested at {level:g} on {len(parts.testing)} items, which {shown}"
+    if config.ablation.use:
+        text += (
+            f"; bullets are left out on the {len(parts.choosing)} items of the choosing part only, so that a deletion "
+            "which that proposes is tested on items that had no part in it"
+        )
+    return text

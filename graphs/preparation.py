@@ -10,6 +10,7 @@ from langgraph.runtime import Runtime
 
 from agents.solver import Solver
 from evaluation.gate import promise
+from evaluation.item_parts import edits_promise
 from evaluation.leakage import LeakReport, check_splits
 from graphs.attempts import Job, attempt_all, evaluation_row, share_passed, teacher_jobs
 from graphs.context import RunContext, StageError
@@ -35,6 +36,8 @@ async def prepare_splits(state: TransferState, runtime: Runtime[RunContext]) -> 
     context.events.info(_likeness(report))
     await _self_check(context, problems)
     context.events.info(promise(context.config))
+    if said := edits_promise(context.config):
+        context.events.info(said)
     return {"sizes": sizes}
 
 

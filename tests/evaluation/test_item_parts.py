@@ -3,7 +3,7 @@
 import pytest
 
 from evaluation.gate import ConfirmGate
-from evaluation.item_parts import item_parts
+from evaluation.item_parts import edits_promise, item_parts
 from graphs.settings import build_config
 
 
@@ -34,3 +34,14 @@ def test_a_rule_without_a_test_has_no_items_for_one(rule: str) -> None:
     found = parts(f"gate.rule={rule}")
     assert len(found.choosing) == 24
     assert not found.testing
+
+
+def test_what_the_test_of_an_edit_can_show_is_said_before_anything_is_spent() -> None:
+    def said(*overrides: str, approve: str = "ask") -> str:
+        return edits_promise(build_config({"domain": "scheduling", "approve": approve}, overrides))
+
+    assert said("sizes.gate=90").startswith("edits by people: the first is tested at 0.005 on 60 items")
+    assert "bullets are left out on the 30 items" in said("sizes.gate=90", "ablation.use=true")
+    assert "can show no gain" in said("sizes.gate=4")
+    assert not said(approve="gate")
+    assert not said("gate.rule=strict")
