@@ -10,7 +10,6 @@ from rich.table import Table
 
 from console.text import safe
 from evaluation.gate import promise
-from evaluation.item_parts import edits_promise
 from graphs.money import paid_models
 from graphs.preflight import Part, Range, preflight, validation_promise
 from graphs.runner import obstacle
