@@ -19,7 +19,8 @@ from agents.contrast import contrast_groups, failure_words, failures, is_mixed, 
 from agents.graded import Graded, require_train
 from agents.playbook import DEFAULT_SECTION, MAX_EDITS, clean_text
 from agents.solver import attempt_id
-from domains.base import Domain
+from domains.base import Domain, NoVerifier, Verifier
+from domains.spoiling import spoiled_reply
 from prompts import OracleLesson, OracleRules
 from records.nouns import Attempt, Bullet, Edit, Problem, Reflection, Strategy
 
@@ -43,9 +44,12 @@ class OracleTeacher:
         spoil_rate: float = 0.15,
         rules: OracleRules | None = None,
         max_edits: int = MAX_EDITS,
+        verifier: Verifier | None = None,
     ) -> None:
-        """`rules` default to the domain's file. Raises PromptError if that is absent or broken."""
+        """`rules` default to the domain's file; the `verifier` shows that a spoiled reply fails: without one, only
+        mistakes that are certain are made. Raises PromptError if the rules are absent or broken."""
         self.domain = domain
+        self.verifier = verifier or NoVerifier()
         self.seed = seed
         self.spoil_rate = spoil_rate
         self.rules = rules or prompts.load_oracle_rules(domain.name)
@@ -88,8 +92,11 @@ class OracleTeacher:
             sample=sample,
             round=round,
             strategy_hash=strategy.hash if strategy else None,
-            reply=self.domain.spoil(problem, rng) if spoiled else problem.reference,
+            reply=await self._wrong(problem, rng) if spoiled else problem.reference,
         )
+
+    async def _wrong(self, problem: Problem, rng: random.Random) -> str:
+        return await spoiled_reply(self.domain, problem, rng, self.verifier)
 
     def current_spoil_rate(self, strategy: Strategy | None) -> float:
         """The spoil rate, lowered in proportion to the lessons that the strategy holds."""

@@ -103,7 +103,7 @@ async def engine_round(config: RunConfig, latency: float, folder: Path) -> Taken
         Gateway.open(run.file("ledger.sqlite"), config, callers=lambda spec: caller) as gateway,
         checkpointer(run) as saver,
     ):
-        teacher = make_teacher(config, _domain(config), gateway, lambda: problems)
+        teacher = make_teacher(config, _domain(config), gateway, lambda: problems, verifier)
         context = RunContext(
             run=run, config=config, domain=_domain(config), verifier=verifier, gateway=gateway, teacher=teacher,
             events=events,

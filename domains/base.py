@@ -65,5 +65,8 @@ class Domain(Protocol):
         ...
 
     def spoil(self, problem: Problem, rng: random.Random) -> str:
-        """A plausible reply to the problem that is really wrong (for the oracle's mistakes)."""
+        """A plausible reply to the problem that is wrong by its construction (for the oracle's mistakes).
+
+        Nothing is run to see it: the problem may come from somebody else's file. A domain with more plausible
+        mistakes, which may happen to be right, offers them beside this one (`domains.spoiling.Mistaken`)."""
         ...

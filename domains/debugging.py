@@ -64,10 +64,15 @@ class DebuggingDomain:
         return python.DOMAIN.verifier(config)
 
     def spoil(self, problem: Problem, rng: random.Random) -> str:
-        """The faulty program as it was given, or the right one with another mistake that really fails."""
-        if rng.random() < UNCHANGED:
-            return f"```python\n{problem.payload['faulty']}\n```"
+        """The right program with a mistake that fails whatever the tests are."""
         return python.DOMAIN.spoil(problem, rng)
+
+    def mistakes(self, problem: Problem, rng: random.Random) -> Iterator[str]:
+        """The faulty program as it was given, or the right one with other mistakes, for the verifier to judge."""
+        if rng.random() < UNCHANGED:
+            yield f"```python\n{problem.payload['faulty']}\n```"
+        else:
+            yield from python.DOMAIN.mistakes(problem, rng)
 
 
 DOMAIN = DebuggingDomain()
@@ -99,7 +104,7 @@ def make_problems(family: Family, draft: Draft, split: Split, seed: int, most: i
 
 
 def fails(problem: Problem, code: str) -> bool:
-    """Whether code of ours fails a test, in this process; code that runs on or grows counts as unusable."""
+    """Whether a program that was drawn in this process fails a test; one that runs on or grows is unusable."""
     try:
         with bounded(REFERENCE_FILE):
             return not python.passes(problem, code)

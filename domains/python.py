@@ -18,6 +18,8 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
+from pydantic import ValidationError
+
 from domains import python_mistakes
 from domains.base import DomainError, Verifier
 from domains.drawing import counts, draw, identify
@@ -25,6 +27,7 @@ from domains.python_benchmarks import load_benchmark
 from domains.python_families import FAMILIES, Case, Draft, Family
 from domains.python_families.base import REPLY_FORMAT, Raised, outcome
 from domains.python_replies import extract_code
+from domains.spoiling import spoiled_reply
 from records.config import RunConfig, Sizes
 from records.nouns import Judgement, Problem, Split, content_hash
 from sandbox import Sandbox, Submission, TestCase
@@ -68,8 +71,12 @@ class PythonDomain:
         return _open_verifier(config)
 
     def spoil(self, problem: Problem, rng: random.Random) -> str:
-        """The reference with one mistake. Our own references are run here to see that it fails."""
-        return f"```python\n{spoiled_code(problem, rng)[1]}\n```"
+        """The reference with a mistake that fails whatever the tests are."""
+        return _fenced(python_mistakes.certain(_reference(problem), str(problem.payload["entry"]), rng)[1])
+
+    def mistakes(self, problem: Problem, rng: random.Random) -> Iterator[str]:
+        """The reference with one mistake: for the verifier to judge, in the order of `python_mistakes`."""
+        yield from (_fenced(code) for _, code in wrong_programs(problem, rng))
 
 
 DOMAIN = PythonDomain()
@@ -154,7 +161,24 @@ class PythonVerifier:
 
 
 def submission(problem: Problem, code: str) -> Submission:
-    """What the sandbox is asked. A benchmark's own imports and helpers stand before the code."""
+    """What the sandbox is asked. A benchmark's own imports and helpers stand before the code.
+
+    Raises DomainError for a problem, read from a file, whose tests are of another shape.
+    """
+    try:
+        return _submission(problem, code)
+    except (KeyError, TypeError, ValidationError) as error:
+        raise DomainError(f"{problem.id}: its payload is not one of the python domain ({_first(error)})") from error
+
+
+def _first(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        fault = error.errors()[0]
+        return f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}"
+    return f"field {error} is missing" if isinstance(error, KeyError) else str(error)
+
+
+def _submission(problem: Problem, code: str) -> Submission:
     payload: Any = problem.payload
     return Submission(
         id=f"{problem.id}/{content_hash(code)}",
@@ -173,20 +197,28 @@ async def _open_verifier(config: RunConfig) -> AsyncIterator[PythonVerifier]:
         yield PythonVerifier(sandbox)
 
 
-def spoiled_code(problem: Problem, rng: random.Random) -> tuple[str, str]:
-    """Kind of mistake and code. Foreign code is not run here, so it gets a mistake that is certain."""
-    entry = str(problem.payload["entry"])
-    code = extract_code(problem.reference, entry) or problem.reference
-    if problem.payload["foreign"]:
-        return python_mistakes.certain(code, entry, rng)
-    for kind, wrong in python_mistakes.candidates(code, entry, rng):
-        if not passes(problem, wrong):
-            return kind, wrong
-    raise DomainError(f"{problem.id}: every spoiled solution passes its tests")
+def wrong_programs(problem: Problem, rng: random.Random) -> Iterator[tuple[str, str]]:
+    """Kinds of mistake and programs, the last one certainly wrong; a benchmark's rows get that kind only."""
+    entry, code = str(problem.payload["entry"]), _reference(problem)
+    if problem.payload["foreign"]:  # a matter of taste and not of safety: nothing is run here in either case
+        yield python_mistakes.certain(code, entry, rng)
+    else:
+        yield from python_mistakes.candidates(code, entry, rng)
+
+
+def _reference(problem: Problem) -> str:
+    return extract_code(problem.reference, str(problem.payload["entry"])) or problem.reference
+
+
+def _fenced(code: str) -> str:
+    return f"```python\n{code}\n```"
 
 
 def passes(problem: Problem, code: str) -> bool:
-    """Whether code of our own (a reference, or one spoiled by us) passes, judged in this process."""
+    """Whether code passes, run in this process: only for a program that a family has drawn in this very process.
+
+    Nothing that was read from a file may come here; it is judged by a verifier.
+    """
     payload: Any = problem.payload
     return all(_passes(code, TestCase.model_validate(test)) for test in payload["tests"])
 
@@ -213,7 +245,8 @@ async def _fault(verifier: Verifier, problem: Problem, seed: int) -> str | None:
     right = await verifier.judge(problem, problem.reference)
     if right.outcome != "pass":
         return f"{problem.id}: the reference is judged {right.kind}: {right.evidence}"
-    wrong = await verifier.judge(problem, DOMAIN.spoil(problem, random.Random(f"{seed}/{problem.id}")))
+    spoiled = await spoiled_reply(DOMAIN, problem, random.Random(f"{seed}/{problem.id}"), verifier)
+    wrong = await verifier.judge(problem, spoiled)
     if wrong.outcome != "fail":
         return f"{problem.id}: a spoiled solution is judged {wrong.kind}"
     return None

@@ -21,6 +21,7 @@ _BOUNDARY: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.In: ast.NotIn,
     ast.NotIn: ast.In,
 }
+MOST_CHARACTERS = 20_000  # a copy of the tree is made for each place
 Mistake = Callable[[ast.AST], bool]
 
 
@@ -71,6 +72,8 @@ def candidates(code: str, entry: str, rng: random.Random) -> Iterator[tuple[str,
     """Kinds of mistake and wrong programs: kinds in random order, each at random places."""
     kinds = [*MISTAKES, "syntax_slip"]
     rng.shuffle(kinds)
+    if not _is_program(code):
+        kinds = ["syntax_slip"]
     for kind in kinds:
         if kind == "syntax_slip":
             yield kind, syntax_slip(code)
@@ -99,6 +102,14 @@ def syntax_slip(code: str) -> str:
 def wrong_entry(code: str, entry: str) -> str:
     """The asked name is written in another way everywhere."""
     return code.replace(entry, f"my_{entry}")
+
+
+def _is_program(code: str) -> bool:
+    """Code that was read from a file may be no program, or one of a size that no reference has."""
+    try:
+        return len(code) <= MOST_CHARACTERS and bool(ast.parse(code).body)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
 
 
 def _mutants(code: str, mistake: Mistake, rng: random.Random) -> Iterator[str]:

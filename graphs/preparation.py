@@ -9,6 +9,7 @@ from typing import Any
 from langgraph.runtime import Runtime
 
 from agents.solver import Solver
+from domains.spoiling import spoiled_reply
 from evaluation.gate import promise
 from evaluation.item_parts import edits_promise
 from evaluation.leakage import LeakReport, check_splits
@@ -80,7 +81,8 @@ async def _self_check(context: RunContext, problems: list[Problem]) -> None:
 async def _accepts_spoiled(context: RunContext, problem: Problem) -> bool:
     """All of a few spoiled solutions pass (a single one may happen to be right)."""
     for number in range(SPOILED_TRIES):
-        spoiled = context.domain.spoil(problem, random.Random(f"self-check/{number}"))
+        rng = random.Random(f"self-check/{number}")
+        spoiled = await spoiled_reply(context.domain, problem, rng, context.verifier)
         if (await context.verifier.judge(problem, spoiled)).outcome != "pass":
             return False
     return True

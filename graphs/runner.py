@@ -32,7 +32,7 @@ from agents.oracle import OracleTeacher
 from agents.panel import TeacherPanel
 from agents.teacher import LLMTeacher, Teacher
 from domains import get_domain
-from domains.base import Domain
+from domains.base import Domain, Verifier
 from evaluation.composition import ABOUT as COMPOSITION
 from evaluation.report import write_report
 from evaluation.summary import STOPPED
@@ -383,7 +383,7 @@ async def open_context(run: RunDirectory, config: RunConfig, events: Events) -> 
         if not is_replay(run):
             show_cost_live(gateway, config, events)
         judges = verifier_for(config, verifier, gateway)
-        teacher = make_teacher(config, domain, gateway, lambda: run.read("problems.jsonl", Problem))
+        teacher = make_teacher(config, domain, gateway, lambda: run.read("problems.jsonl", Problem), verifier)
         record["tier"] = verifier.tier
         record["models"]["teacher"] = {
             "spec": teacher.spec,
@@ -409,11 +409,18 @@ def _sharing(config: RunConfig) -> dict[str, Any]:
 
 
 def make_teacher(
-    config: RunConfig, domain: Domain, gateway: Gateway, problems: Callable[[], Sequence[Problem]]
+    config: RunConfig,
+    domain: Domain,
+    gateway: Gateway,
+    problems: Callable[[], Sequence[Problem]],
+    verifier: Verifier,
 ) -> Teacher:
-    """The oracle without a model, a language model, or several; `problems` reads those of the run."""
+    """The oracle without a model, a language model, or several; `problems` reads those of the run.
+
+    The `verifier` is the domain's own: it shows which of the oracle's mistakes fail.
+    """
     if parse_spec(config.teacher).provider == "oracle":
-        return OracleTeacher(domain, seed=config.seed, max_edits=config.loop.max_edits)
+        return OracleTeacher(domain, seed=config.seed, max_edits=config.loop.max_edits, verifier=verifier)
     members = [_language_teacher(spec, config, domain, gateway) for spec in config.teachers]
     return members[0] if len(members) == 1 else TeacherPanel(members, config.teaching, problems)
 

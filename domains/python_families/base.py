@@ -6,7 +6,8 @@ separators, comparisons, field names); names of functions are drawn beside it an
 it, so two drafts with equal params are the same task in other words.
 
 Guaranteed: the expected values of the tests and of the example come from running the reference.
-Not guaranteed: anything about foreign code; `outcome` runs our own references only.
+Not guaranteed: anything about foreign code; `outcome` runs programs that a family drew in this process only,
+never text that was read from a file.
 """
 
 from __future__ import annotations

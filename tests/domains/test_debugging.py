@@ -11,6 +11,7 @@ from domains.debugging import DOMAIN, fails, make_problems, self_check
 from domains.debugging_faults import KINDS
 from domains.python_families import FAMILIES
 from domains.python_replies import extract_code
+from domains.spoiling import spoiled_reply
 from evaluation.leakage import check_splits
 from models.tokens import count_tokens
 from prompts import load_oracle_rules
@@ -90,10 +91,11 @@ def test_hidden_tests_are_not_in_the_prompt_and_the_symptom_is_true(problems: li
     assert 0.2 < shown / len(problems) < 0.9
 
 
-def test_the_oracles_wrong_replies_fail(problems: list[Problem]) -> None:
+async def test_the_oracles_wrong_replies_fail(problems: list[Problem]) -> None:
     from random import Random
 
-    replies = [(p, DOMAIN.spoil(p, Random(f"x/{p.id}"))) for p in problems]
+    async with await open_or_skip() as verifier:
+        replies = [(p, await spoiled_reply(DOMAIN, p, Random(f"x/{p.id}"), verifier)) for p in problems]
     given_back = [str(p.payload["faulty"]) in reply for p, reply in replies]
     assert 0.2 < sum(given_back) / len(given_back) < 0.6
     for problem, reply in replies:

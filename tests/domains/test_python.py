@@ -1,5 +1,6 @@
 """The python domain: splits, the verifier in the real sandbox, benchmarks and bad input."""
 
+import asyncio
 import json
 from collections import Counter
 from pathlib import Path
@@ -9,15 +10,17 @@ from typing import Any
 import pytest
 
 from domains import DOMAINS, get_domain
-from domains.base import DomainError
-from domains.python import DOMAIN, draw_problems, self_check, spoiled_code
+from domains.base import DomainError, NoVerifier
+from domains.python import DOMAIN, draw_problems, self_check, submission, wrong_programs
 from domains.python_families import FAMILIES
 from domains.python_mistakes import MISTAKES
+from domains.spoiling import spoiled_reply
 from models.tokens import count_tokens
 from prompts import load_oracle_rules, load_strategy_file
 from records.config import RunConfig, Sizes
 from records.nouns import Problem
 from sandbox import Sandbox, SandboxError
+from tests.domains.mistakes import spoiled_code
 
 SMALL = Sizes(train=60, gate=12, transfer=12, test=30, ood=18)
 CODING = Path(__file__).parents[3] / "shared" / "data" / "coding"
@@ -104,6 +107,24 @@ class TestSpoil:
             assert code not in problem.reference
         assert set(MISTAKES) | {"syntax_slip"} <= set(kinds)
 
+    async def test_the_sandbox_finds_the_mistakes_that_a_run_in_this_process_would_find(
+        self, problems: list[Problem]
+    ) -> None:
+        async with await open_or_skip() as verifier:
+            chosen = await asyncio.gather(*(spoiled_reply(DOMAIN, p, Random(p.id), verifier) for p in problems[:50]))
+        assert chosen == [f"```python\n{spoiled_code(p, Random(p.id))[1]}\n```" for p in problems[:50]]
+
+    async def test_without_a_verifier_only_certain_mistakes_are_made(self, problems: list[Problem]) -> None:
+        reply = await spoiled_reply(DOMAIN, problems[0], Random(0), NoVerifier())
+        assert f"my_{problems[0].payload['entry']}" in reply
+
+    @pytest.mark.parametrize("reference", ["def f(:", "x = " + "(" * 5_000, "\0", "f = 1\n" * 9_000, ""])
+    def test_a_reference_that_is_no_program_gets_a_certain_mistake(
+        self, problems: list[Problem], reference: str
+    ) -> None:
+        broken = problems[0].model_copy(update={"reference": f"```python\n{reference}\n```"})
+        assert {kind for kind, _ in wrong_programs(broken, Random(0))} == {"syntax_slip", "wrong_entry"}
+
     def test_is_deterministic(self, problems: list[Problem]) -> None:
         assert DOMAIN.spoil(problems[0], Random(5)) == DOMAIN.spoil(problems[0], Random(5))
 
@@ -149,6 +170,17 @@ class TestVerifier:
         async with await open_or_skip() as verifier:
             judgement = await verifier.judge(problems[0].model_copy(update={"payload": payload}), problems[0].reference)
         assert (judgement.outcome, judgement.kind) == ("ungraded", "unsupported_test")
+
+    @pytest.mark.parametrize(
+        "payload", [{}, {"entry": "f"}, {"style": "other"}, {"tests": [{"call": 1}]}, {"tests": 1}]
+    )
+    async def test_a_problem_of_another_shape_is_one_clear_error(
+        self, problems: list[Problem], payload: dict[str, Any]
+    ) -> None:
+        kept = {} if "style" not in payload and "tests" not in payload else problems[0].payload
+        other = problems[0].model_copy(update={"payload": {**kept, **payload}})
+        with pytest.raises(DomainError, match=f"{other.id}: its payload is not one of the python domain"):
+            submission(other, "x = 1")
 
 
 class TestBenchmarks:

@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
-from domains.python import make_problem, passes, spoiled_code
+from domains.python import make_problem, passes
 from domains.python_families import FAMILIES, Family
 from domains.python_families.base import Case, Raised, outcome
 from domains.python_replies import extract_code
 from records.nouns import Problem
 from sandbox.values import decode
+from tests.domains.mistakes import spoiled_code
 
 AREAS = {"strings", "containers", "algorithms", "files", "classes", "errors"}
 

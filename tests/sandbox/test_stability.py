@@ -15,6 +15,7 @@ from domains.python import submission
 from domains.python_replies import extract_code
 from records.config import Sizes
 from sandbox import Sandbox, Submission
+from tests.domains.mistakes import spoiled_code
 from tests.sandbox.conftest import TIERS, problem_with
 
 pytestmark = pytest.mark.slow
@@ -27,7 +28,7 @@ def submissions() -> list[Submission]:
     problems = domain.load(None, Sizes(train=PAIRS, gate=4, transfer=4, test=4, ood=4), seed=5)[:PAIRS]
     found = []
     for number, problem in enumerate(problems):
-        for reply in (problem.reference, domain.spoil(problem, random.Random(number))):
+        for reply in (problem.reference, spoiled_code(problem, random.Random(number))[1]):
             found.append(submission(problem, extract_code(reply, str(problem.payload["entry"])) or ""))
     return found
 
