@@ -8,12 +8,13 @@ export HF_HUB_DISABLE_TELEMETRY ?= 1
 export LANGSMITH_TRACING ?= false
 export HF_HUB_DISABLE_PROGRESS_BARS ?= 1
 
-.PHONY: install dev demo test test-browser test-exports test-lean test-slow test-vllm lean-wasm check format bench clean
+.PHONY: install dev demo test bubblewrap test-bare test-browser test-exports test-lean test-slow test-vllm lean-wasm check format bench clean
 install: $(VENV)/.installed
 dev: $(VENV)/.dev
 
 $(VENV)/.installed: pyproject.toml constraints.txt
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+	echo "No virtual environment could be made. On Debian and Ubuntu: apt-get install python3-venv, then again."; exit 1; }
 	@echo "Installing (the first time: a few minutes) …"
 	@$(PIP) --upgrade pip
 	@$(PIP) torch  # first and alone, so that its exact tested build is taken
@@ -32,8 +33,32 @@ demo: install
 	@approve=gate; if [ -t 0 ] && [ -t 1 ]; then approve=ask; fi; \
 	$(BIN)/python -m graphs.transfer --domain python --approve $$approve
 
-test: dev
+# The one part of the system that the tests need. Docker is never installed; NO_SYSTEM=1 installs nothing at all.
+NO_SYSTEM ?=
+bubblewrap:
+	@command -v bwrap >/dev/null && exit 0; \
+	if [ -n "$(NO_SYSTEM)" ]; then echo "NO_SYSTEM is set: bubblewrap is not installed"; exit 0; fi; \
+	as=; [ "$$(id -u)" = 0 ] || as="sudo -n"; \
+	if [ -n "$$as" ] && ! sudo -n true 2>/dev/null; then get=""; \
+	elif command -v apt-get >/dev/null; then get="$$as apt-get install -y -qq bubblewrap"; \
+	elif command -v dnf >/dev/null; then get="$$as dnf install -y -q bubblewrap"; else get=""; fi; \
+	if [ -z "$$get" ]; then \
+	echo "bubblewrap is not installed and cannot be installed from here: what needs it is skipped and listed."; \
+	echo "To run all tests: apt-get install bubblewrap (or your system's package of that name), then make test"; exit 0; fi; \
+	echo "Installing the system package bubblewrap; make test NO_SYSTEM=1 installs nothing …"; \
+	DEBIAN_FRONTEND=noninteractive; export DEBIAN_FRONTEND; \
+	$$get >/dev/null 2>&1 || { $$as apt-get update -qq >/dev/null 2>&1; $$get >/dev/null 2>&1; } || \
+	echo "It could not be installed (try by hand: $$get): what needs it is skipped and listed."
+
+test: dev bubblewrap
 	$(BIN)/python -m pytest
+
+# The suite as on a machine with neither bubblewrap nor Docker: it must end green, with every skip listed.
+test-bare: dev
+	@rm -rf build/bare-path && mkdir -p build/bare-path
+	@for folder in $$(echo "$$PATH" | tr ':' ' '); do for file in "$$folder"/*; do \
+	case "$${file##*/}" in bwrap|docker*|containerd*|runc) ;; *) ln -s "$$file" build/bare-path/ 2>/dev/null ;; esac; done; done; true
+	env -u CI PATH="$(CURDIR)/build/bare-path" DOCKER_HOST=unix:///nowhere/docker.sock $(MAKE) test NO_SYSTEM=1
 
 test-slow: dev
 	$(BIN)/python -m pytest -m slow

@@ -1,14 +1,12 @@
 """Advice against the judge is found, advice about the task is not."""
 
 import json
-from pathlib import Path
 
 import pytest
 
 from agents.manipulation import manipulation
 from prompts import load_oracle_rules, load_strategy_file
-
-RECORDED = Path(__file__).resolve().parents[3] / "shared" / "data" / "scheduling" / "reflections_strategies.jsonl"
+from tests.needs import data_file
 
 
 @pytest.mark.parametrize(
@@ -63,8 +61,7 @@ def test_the_shipped_strategies_are_left_alone(domain: str) -> None:
 
 
 def test_what_real_teachers_wrote_is_left_alone() -> None:
-    if not RECORDED.exists():
-        pytest.skip(f"no recorded reflections at {RECORDED}")
-    rows = map(json.loads, RECORDED.read_text("utf-8").splitlines())
+    recorded = data_file("scheduling", "reflections_strategies.jsonl")
+    rows = map(json.loads, recorded.read_text("utf-8").splitlines())
     lines = [line for row in rows for text in row.values() if isinstance(text, str) for line in text.splitlines()]
     assert len(lines) > 1_000 and [line for line in lines if manipulation(line)] == []

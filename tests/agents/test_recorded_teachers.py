@@ -34,9 +34,10 @@ from records.nouns import Edit, Problem, Strategy
 from tests.agents.addition import ScriptedGateway, problems
 from tests.agents.test_material import BATCH
 from tests.agents.test_teacher import STRATEGY, teacher
+from tests.needs import data_need
 
 FILE = Path(__file__).parents[3] / "shared" / "data" / "scheduling" / "reflections_strategies.jsonl"
-pytestmark = pytest.mark.skipif(not FILE.exists(), reason=f"the recorded teachers are not here: {FILE}")
+pytestmark = pytest.mark.skipif(not FILE.exists(), reason=str(data_need("scheduling", "reflections_strategies.jsonl")))
 
 
 def recorded(*kinds: str) -> list[dict[str, Any]]:

@@ -20,11 +20,11 @@ from records.nouns import Problem
 from sandbox.maths_contracts import parse_contract
 from sandbox.maths_judge import judge_pair
 from sandbox.maths_steps import check_steps
+from tests.needs import data_file
 
 DOMAIN = get_domain("mathematics")
 SMALL = Sizes(train=120, gate=12, transfer=12, test=60, ood=36)
 OOD = {family.id for family in FAMILIES if family.ood}
-DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "maths"
 
 
 @pytest.fixture(scope="module")
@@ -186,10 +186,7 @@ class TestGivenProblems:
 
     @pytest.mark.parametrize("name", ["gsm8k_test.jsonl", "math_test500.jsonl"])
     def test_references_of_public_sets_pass(self, name: str) -> None:
-        path = DATA / name
-        if not path.is_file():
-            pytest.skip(f"the test data {path} is not here")
-        problems = load_problems(str(path))[:250]
+        problems = load_problems(str(data_file("maths", name)))[:250]
         refused = []
         for problem in problems:
             verdict, reason = judge_pair(str(problem.payload["gold"]), problem.reference, parse_contract(None))

@@ -15,6 +15,7 @@ from evaluation.dataset import is_example
 from evaluation.leakage import check_splits
 from records.config import RunConfig, Sizes
 from sandbox.lean_verdict import UNCHECKED, LeanVerdict
+from tests.needs import data_need
 
 SIZES = Sizes(train=100, gate=14, transfer=14, test=50, ood=24)
 MINIF2F = Path(__file__).parents[3] / "shared" / "data" / "lean" / "minif2f.jsonl"
@@ -132,7 +133,7 @@ def test_bad_files_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ro
         DOMAIN.load(str(file), SIZES, 0)
 
 
-@pytest.mark.skipif(not MINIF2F.exists(), reason="no ../shared/data/lean/minif2f.jsonl")
+@pytest.mark.skipif(not MINIF2F.exists(), reason=str(data_need("lean", "minif2f.jsonl")))
 def test_minif2f_is_read_where_mathlib_is_said_to_be(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LRL_LEAN_PROJECT", "/somewhere")
     problems = DOMAIN.load(str(MINIF2F), Sizes(train=20, gate=100, transfer=144, test=244, ood=10), 0)

@@ -21,9 +21,9 @@ from records.config import RunConfig, Sizes
 from records.nouns import Problem
 from sandbox import Sandbox, SandboxError
 from tests.domains.mistakes import spoiled_code
+from tests.needs import EMBEDDED, data_file, skip, tier_need
 
 SMALL = Sizes(train=60, gate=12, transfer=12, test=30, ood=18)
-CODING = Path(__file__).parents[3] / "shared" / "data" / "coding"
 OOD = {family.id for family in FAMILIES if family.ood}
 
 
@@ -37,13 +37,11 @@ async def open_or_skip() -> Any:
         async with Sandbox.open(tier="auto", slots=1):
             return DOMAIN.verifier(RunConfig(domain="python"))
     except SandboxError as error:
-        pytest.skip(f"no sandbox tier on this machine: {error}")
+        skip(tier_need(str(error)))
 
 
 def dataset(name: str) -> Path:
-    if not (CODING / name).exists():
-        pytest.skip(f"{name} is not beside the repository")
-    return CODING / name
+    return data_file("coding", name)
 
 
 def of(problems: list[Problem], split: str) -> list[Problem]:
@@ -83,8 +81,8 @@ class TestLoad:
         try:
             prompts = [count_tokens(problem.prompt) for problem in problems]
             replies = [count_tokens(problem.reference) for problem in problems]
-        except Exception as error:  # the embedded tokenizer is an optional package
-            pytest.skip(f"no embedded tokenizer: {error}")
+        except Exception:  # the embedded tokenizer is an optional package
+            skip(EMBEDDED)
         assert 35 <= sum(prompts) / len(prompts) <= 90 and max(prompts) <= 140
         assert 25 <= sum(replies) / len(replies) <= 110 and max(replies) < DOMAIN.reply_tokens
 
@@ -263,8 +261,8 @@ def test_unknown_domain_lists_the_known_ones() -> None:
 def test_strategy_files_fit_the_domain() -> None:
     try:
         assert 300 <= count_tokens(load_strategy_file("python")) <= 700
-    except ImportError as error:
-        pytest.skip(f"no embedded tokenizer: {error}")
+    except ImportError:
+        skip(EMBEDDED)
     rules = load_oracle_rules("python")
     kinds = {kind for lesson in rules.lesson for kind in lesson.kinds}
     assert {"wrong_answer", "runtime_error", "syntax_error", "missing_entry", "unparsed", "timeout_cpu"} <= kinds

@@ -17,8 +17,8 @@ from domains.scheduling_problems import MAX_HOUR, Instance, origin
 from domains.scheduling_steps import first_slip, spoiled, write
 from records.config import RunConfig, Sizes
 from records.nouns import Problem
+from tests.needs import data_file
 
-SHARED = Path(__file__).parents[3] / "shared" / "data" / "scheduling" / "problems.jsonl"
 CONFIG = RunConfig(domain="scheduling")
 SIZES = Sizes(train=60, gate=8, transfer=8, test=20, ood=30)
 MEETINGS = st.lists(
@@ -79,9 +79,8 @@ def test_worked_steps_are_right_and_spoiled_ones_wrong(instance: Instance, seed:
 def test_origin_problems_are_the_published_ones() -> None:
     test = [instance for instance, _ in origin(123, 150)]
     assert Counter(instance.answer for instance in test) == {"YES": 132, "NO": 18}
-    if not SHARED.is_file():
-        pytest.skip(f"the origin's problems are not here: {SHARED}")
-    rows = [json.loads(line) for line in SHARED.read_text("utf-8").splitlines()]
+    file = data_file("scheduling", "problems.jsonl")
+    rows = [json.loads(line) for line in file.read_text("utf-8").splitlines()]
     for split, seed, count in (("train", 42, 100), ("test", 123, 150)):
         published = [row for row in rows if row["generator"] == "A" and row["split"] == split]
         mine = origin(seed, count)

@@ -2,13 +2,11 @@
 
 import json
 from collections import Counter
-from pathlib import Path
 
 import pytest
 
 from domains.scheduling_reply import read_answer
-
-RECORDED = Path(__file__).parents[3] / "shared" / "data" / "scheduling" / "responses.jsonl"
+from tests.needs import data_file
 
 
 @pytest.mark.parametrize(
@@ -62,9 +60,8 @@ def test_a_hostile_reply_is_read_in_reasonable_time() -> None:
 
 
 def test_recorded_replies_are_read_with_none_left_out() -> None:
-    if not RECORDED.is_file():
-        pytest.skip(f"recorded replies are not here: {RECORDED}")
-    rows = [json.loads(line) for line in RECORDED.read_text("utf-8").splitlines()]
+    recorded = data_file("scheduling", "responses.jsonl")
+    rows = [json.loads(line) for line in recorded.read_text("utf-8").splitlines()]
     said = Counter((read_answer(row["response"]), row["lead_yesno"], row["last_caps_yesno"]) for row in rows)
     assert len(rows) == sum(said.values()) == 1050
     assert sum(n for (mine, lead, last), n in said.items() if lead == last and mine != lead) == 0
@@ -76,9 +73,8 @@ def test_recorded_replies_are_read_with_none_left_out() -> None:
 
 
 def test_the_teacher_reported_at_55_percent_scores_about_90() -> None:
-    if not RECORDED.is_file():
-        pytest.skip(f"recorded replies are not here: {RECORDED}")
-    rows = [json.loads(line) for line in RECORDED.read_text("utf-8").splitlines()]
+    recorded = data_file("scheduling", "responses.jsonl")
+    rows = [json.loads(line) for line in recorded.read_text("utf-8").splitlines()]
     teacher = [row for row in rows if row["model"].startswith("claude") and row["generator"] == "A"]
     right = sum(read_answer(row["response"]) == row["expected_recomputed"] for row in teacher)
     assert right / len(teacher) > 0.85

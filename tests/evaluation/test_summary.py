@@ -16,6 +16,7 @@ from evaluation.summary import differences, strategy_suites, student_split, summ
 from records.nouns import EvaluationRow
 from records.rundir import RunDirectory, RunError
 from tests.evaluation.rows import answers, make_run, row, solved
+from tests.needs import data_need
 
 ROOT = Path(__file__).parents[2]
 REAL = ROOT.parent / "shared" / "data" / "scheduling" / "responses.jsonl"
@@ -52,7 +53,7 @@ def test_always_yes_is_not_above_the_constant_baseline() -> None:
     assert student_split(rows)["verdict"] == "below the constant baseline"
 
 
-@pytest.mark.skipif(not REAL.exists(), reason=f"the origin's recorded replies are not here: {REAL}")
+@pytest.mark.skipif(not REAL.exists(), reason=str(data_need("scheduling", "responses.jsonl")))
 @pytest.mark.parametrize("size", ["1.5b", "qwen3b"])
 @pytest.mark.parametrize("field", ["their_answer", "last_caps_yesno"])
 def test_the_origins_real_rows_are_below_the_constant_baseline(tmp_path: Path, size: str, field: str) -> None:

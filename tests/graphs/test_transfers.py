@@ -27,6 +27,7 @@ from records.nouns import Attempt, Bullet, EvaluationRow, Problem, Strategy
 from records.rundir import RunDirectory, RunError
 from sandbox import SandboxError
 from tests.loopback import Loopback, Request
+from tests.needs import skip, tier_need
 
 SIZES = ("sizes.train=60", "sizes.gate=4", "sizes.transfer=12", "sizes.test=6", "sizes.ood=4", "student_arms=[base]")
 
@@ -73,7 +74,7 @@ async def carried_over(context: RunContext, learned: Strategy = LEARNED, approve
     try:
         assert await other_domains(state, Runtime(context=context)) == {}
     except SandboxError as error:
-        pytest.skip(f"no sandbox tier on this machine: {error}")
+        skip(tier_need(str(error)))
 
 
 async def test_all_arms_are_measured_on_the_other_domains_unseen_validation_items(tmp_path: Path) -> None:

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from models.embedded import INSTALL, EmbeddedModelError, embedded_model_directory, is_prepared, source_file
+from models.embedded import EmbeddedModelError, embedded_model_directory, is_prepared, source_file
 from models.gateway import CallRequest, Gateway, RetryPolicy
 from models.local import LocalModel
 from records.config import RunConfig
 from records.nouns import Message
+from tests.needs import EMBEDDED, skip
 
 FAST = RetryPolicy(attempts=3, first=0.01, longest=0.02, patience=5.0)
 OpenGateway = Callable[..., AbstractAsyncContextManager[Gateway]]
@@ -26,7 +27,7 @@ def embedded() -> Path:
         if not is_prepared():
             source_file()
     except EmbeddedModelError:
-        pytest.skip(f"the embedded model is not installed: {INSTALL}")
+        skip(EMBEDDED)
     return embedded_model_directory()
 
 

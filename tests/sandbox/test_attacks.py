@@ -10,7 +10,7 @@ import pytest
 from sandbox import Sandbox, Submission, SubmissionVerdict, TestCase
 from sandbox.values import encode
 from tests.sandbox import attacks
-from tests.sandbox.conftest import TIERS, problem_with
+from tests.sandbox.conftest import TIERS, require_tier
 
 LEFT_SOMETHING = ("live_thread", "daemon")
 
@@ -38,9 +38,7 @@ async def _judge_all(tier: str) -> dict[tuple[str, str], tuple[SubmissionVerdict
 @functools.cache
 def verdicts(tier: str) -> dict[tuple[str, str], tuple[SubmissionVerdict, SubmissionVerdict]]:
     """All verdicts of one tier, judged once."""
-    problem = problem_with(tier)
-    if problem is not None:
-        pytest.skip(problem)
+    require_tier(tier)
     return asyncio.run(_judge_all(tier))
 
 
@@ -113,8 +111,7 @@ def plant():
 @pytest.mark.parametrize("tier", TIERS)
 @pytest.mark.parametrize("plant", [PLANT, STICKY], ids=["everything", "sticky"])
 async def test_nothing_is_visible_to_the_next_submission(tier: str, plant: str) -> None:
-    if (problem := problem_with(tier)) is not None:
-        pytest.skip(problem)
+    require_tier(tier)
     planting = Submission(id="plant", code=plant, tests=(TestCase(call="plant()", expected=encode(True)),))
     looking = Submission(id="look", code=LOOK, tests=(TestCase(call="look()", expected=encode([])),))
     async with Sandbox.open(tier, slots=1) as sandbox:

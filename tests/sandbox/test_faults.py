@@ -19,7 +19,8 @@ import pytest
 
 from sandbox import Sandbox, Submission, SubmissionVerdict, TestCase
 from sandbox.values import encode
-from tests.sandbox.conftest import TIERS, problem_with
+from tests.needs import ENGINE, USER_TOOLS, require_programs, require_root
+from tests.sandbox.conftest import TIERS, require_tier
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -63,10 +64,8 @@ def kill_a_worker(dice: random.Random) -> bool:
 
 @pytest.mark.parametrize("tier", TIERS)
 async def test_killed_workers_cost_no_verdict(tier: str) -> None:
-    if (problem := problem_with(tier)) is not None:
-        pytest.skip(problem)
-    if os.getuid() != 0:
-        pytest.skip("needs root to kill a worker from outside")
+    require_tier(tier)
+    require_root()  # to kill a worker from outside
     rows = batch(60)
     async with Sandbox.open(tier, slots=2) as sandbox:
         judging = asyncio.create_task(judged(sandbox, rows))
@@ -121,10 +120,9 @@ def stop_engine(home: Path) -> None:
 async def test_a_restarted_engine_costs_no_verdict(
     tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if (problem := problem_with("docker")) is not None:
-        pytest.skip(problem)
-    if os.getuid() != 0 or shutil.which("dockerd") is None:
-        pytest.skip("needs root and dockerd for an engine of its own")
+    require_tier("docker")
+    require_root()
+    require_programs("dockerd", need=ENGINE)  # for an engine of its own
     home = Path("/tmp") / f"engine-{os.getpid()}"  # a short path: sockets have 108 characters
     home.mkdir()
     monkeypatch.setenv("DOCKER_HOST", f"unix://{home}/engine.sock")
@@ -159,10 +157,9 @@ exec "$@"
 
 @pytest.mark.parametrize("where", ["temporary", "cache"])
 def test_a_full_disk_is_said_and_scores_nothing(where: str, tmp_path: Path) -> None:
-    if os.getuid() != 0 or shutil.which("unshare") is None:
-        pytest.skip("needs root and unshare to fill a disk of its own")
-    if (problem := problem_with("jail")) is not None:
-        pytest.skip(problem)
+    require_root()
+    require_programs("unshare", need=USER_TOOLS)  # to fill a disk of its own
+    require_tier("jail")
     row = {"id": 1, "code": "def f(): return 1", "entry_point": "f", "tests": [{"args": [], "expected": 1}]}
     command = [sys.executable, "-m", "sandbox", "judge", "-", "--tier", "jail"]
     shell = ["unshare", "--mount", "sh", "-c", FULL_DISK, "sh", str(tmp_path), where, *command]

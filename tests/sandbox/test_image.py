@@ -13,7 +13,7 @@ from sandbox import Sandbox, SandboxError, image
 from sandbox.attest import PROBE
 from sandbox.docker_tier import REPOSITORY
 from sandbox.worker import _empty
-from tests.sandbox.conftest import problem_with
+from tests.sandbox.conftest import require_tier
 
 
 @pytest.fixture(scope="module")
@@ -70,8 +70,7 @@ def test_emptying_follows_no_link_and_knows_no_depth(tmp_path: Path) -> None:
 @pytest.fixture
 def base_image(tmp_path: Path) -> Iterator[str]:
     """A base image such as a registry has: Python as `python3`, without our worker. Its digest."""
-    if (problem := problem_with("docker")) is not None:
-        pytest.skip(problem)
+    require_tier("docker")
     archive, stripped = tmp_path / "root.tar", tmp_path / "base.tar"
     image.write_tar(archive)
     with tarfile.open(archive) as source, tarfile.open(stripped, "w") as target:
@@ -103,8 +102,7 @@ async def test_a_base_image_by_digest_judges_behind_the_same_walls(base_image: s
 
 @pytest.mark.parametrize("name", ["python:3.11-slim", "python", "python@sha256:12", "--privileged"])
 async def test_a_base_image_without_a_digest_is_refused(name: str) -> None:
-    if (problem := problem_with("docker")) is not None:
-        pytest.skip(problem)
+    require_tier("docker")
     with pytest.raises(SandboxError, match="not named by its digest"):
         async with Sandbox.open("docker", slots=1, image=name):
             pass

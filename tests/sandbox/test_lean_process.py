@@ -65,7 +65,7 @@ def test_walls_hide_the_host_and_the_network() -> None:
 def test_nothing_starts_without_walls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(SandboxError, match="bubblewrap"):
-        LeanProcess(standin("plain"), HEADER)
+        LeanProcess(standin("plain", started=False), HEADER)
 
 
 def test_a_header_that_does_not_load_is_a_lost_process() -> None:

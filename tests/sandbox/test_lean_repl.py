@@ -8,6 +8,7 @@ from sandbox.lean_backends import LeanBackend
 from sandbox.lean_claims import Header
 from sandbox.lean_repl import LeanRepl, rejection
 from sandbox.nouns import WorkerLost
+from tests.needs import require_bubblewrap
 
 
 def _says(severity: str, data: str, **more: Any) -> dict[str, Any]:
@@ -42,6 +43,7 @@ def test_everything_else_is_left_to_the_full_check(answer: dict[str, Any]) -> No
 
 
 def _repl(script: str) -> LeanBackend:
+    require_bubblewrap()
     return LeanBackend(
         name="repl",
         about="",

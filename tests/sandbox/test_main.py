@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.sandbox.conftest import problem_with
+from tests.needs import USER_TOOLS, require_bubblewrap, require_programs, require_root
+from tests.sandbox.conftest import require_tier
 
 ROOT = Path(__file__).resolve().parents[2]
 # A private view of the machine in which the interpreter's home is readable by everybody.
@@ -54,8 +54,7 @@ def sandbox(*arguments: str, text: str = "", **environment: str) -> subprocess.C
 
 @pytest.fixture
 def jail() -> None:
-    if (problem := problem_with("jail")) is not None:
-        pytest.skip(problem)
+    require_tier("jail")
 
 
 @pytest.mark.usefixtures("jail")
@@ -126,12 +125,11 @@ def test_bad_input_is_said_in_a_line(arguments: list[str], code: int, words: str
 
 @pytest.mark.parametrize("builder", ["bwrap", "unshare"])
 def test_the_jail_works_for_an_ordinary_user(builder: str, tmp_path: Path) -> None:
-    if os.getuid() != 0 or not all(map(shutil.which, ("unshare", "setpriv", "mount"))):
-        pytest.skip("needs root, unshare and setpriv to become an ordinary user")
-    if builder == "bwrap" and shutil.which("bwrap") is None:
-        pytest.skip("bubblewrap is not installed")
-    if (problem := problem_with("jail")) is not None:
-        pytest.skip(problem)
+    require_root()  # to become an ordinary user
+    require_programs("unshare", "setpriv", "mount", need=USER_TOOLS)
+    if builder == "bwrap":
+        require_bubblewrap()
+    require_tier("jail")
     script = (
         "import asyncio, os\nfrom sandbox import Sandbox\nfrom sandbox.jail_tier import JailTier\n"
         "from sandbox.attest import PROBE\nassert os.getuid() == 65534\n"

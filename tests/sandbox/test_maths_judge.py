@@ -9,17 +9,14 @@ import pytest
 
 from sandbox.maths_contracts import Contract, ContractError, parse_contract
 from sandbox.maths_judge import judge_pair
+from tests.needs import data_file
 from tests.sandbox.maths_pairs import DIFFERENT, EQUAL, pairs
 
 AUTO = Contract()
-DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "maths"
 
 
 def rows(name: str) -> Iterator[dict[str, Any]]:
-    path = DATA / name
-    if not path.is_file():
-        pytest.skip(f"the test data {path} is not here")
-    return (json.loads(line) for line in path.open(encoding="utf-8"))
+    return (json.loads(line) for line in data_file("maths", name).open(encoding="utf-8"))
 
 
 @pytest.mark.parametrize(("gold", "answer"), pairs(EQUAL))

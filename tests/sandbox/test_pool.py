@@ -17,7 +17,8 @@ from sandbox import Limits, Sandbox, SandboxError, Submission, SubmissionVerdict
 from sandbox.docker_tier import LABEL, DockerTier
 from sandbox.jail_tier import JailTier
 from sandbox.values import encode
-from tests.sandbox.conftest import TIERS, problem_with
+from tests.needs import require_bubblewrap, require_root
+from tests.sandbox.conftest import TIERS, require_tier
 
 
 def task(code: str, *tests: TestCase, **limits: float) -> Submission:
@@ -31,9 +32,7 @@ ENDLESS = task("import time\ndef f(): time.sleep(600)")
 
 
 def usable(tier: str) -> str:
-    problem = problem_with(tier)
-    if problem is not None:
-        pytest.skip(problem)
+    require_tier(tier)
     return tier
 
 
@@ -215,8 +214,8 @@ async def test_a_pool_whose_limits_do_not_bind_refuses_to_start(monkeypatch: pyt
         bind = command.index("--remount-ro")
         return [*command[:bind], *command[bind + 4 :]]  # /run and /dev stay writable
 
-    if os.getuid() != 0 or JailTier().builder != "bwrap":
-        pytest.skip("needs root and bubblewrap")
+    require_root()
+    require_bubblewrap()
     monkeypatch.setattr(JailTier, "_walls", open_network)
     monkeypatch.setattr("sandbox.cage.KEEP", (1, 5, 6, 7))
     monkeypatch.setattr("sandbox.jail_tier.worker_command", _as_root)

@@ -6,7 +6,7 @@ import pytest
 
 from sandbox import Limits, Sandbox, Submission, TestCase
 from sandbox.values import encode
-from tests.sandbox.conftest import TIERS, problem_with
+from tests.sandbox.conftest import TIERS, require_tier
 
 
 def program(code: str, *tests: tuple[str, str], **limits: float) -> Submission:
@@ -21,8 +21,7 @@ ADD = "a, b = map(int, input().split())\nprint(a + b)"
 
 @pytest.fixture(params=TIERS)
 def tier(request: pytest.FixtureRequest) -> str:
-    if (problem := problem_with(request.param)) is not None:
-        pytest.skip(problem)
+    require_tier(request.param)
     return str(request.param)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,16 +11,12 @@ import pytest
 from sandbox import Sandbox, rewrite, submission_from_humaneval, submission_from_mbpp
 from sandbox.rewrite import rewrite_asserts, rewrite_check
 from sandbox.values import decode
-from tests.sandbox.conftest import problem_with
-
-DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "coding"
+from tests.needs import data_file
+from tests.sandbox.conftest import require_tier
 
 
 def rows(name: str) -> list[dict[str, Any]]:
-    path = DATA / name
-    if not path.exists():
-        pytest.skip(f"{name} is not on this machine")
-    return [json.loads(line) for line in path.read_text().splitlines()]
+    return [json.loads(line) for line in data_file("coding", name).read_text().splitlines()]
 
 
 def one(line: str) -> tuple[str, Any, str, float]:
@@ -119,8 +114,7 @@ def test_a_setup_runs_before_each_call() -> None:
 
 async def test_canonical_solutions_of_humaneval_pass() -> None:
     problems = rows("humaneval.jsonl")
-    if (problem := problem_with("jail")) is not None:
-        pytest.skip(problem)
+    require_tier("jail")
     async with Sandbox.open("jail", slots=2) as sandbox:
         results = {}
         for row in problems:
@@ -133,8 +127,7 @@ async def test_canonical_solutions_of_humaneval_pass() -> None:
 async def test_recorded_completions_agree_with_the_official_tests() -> None:
     problems = {row["task_id"]: row for row in rows("humaneval.jsonl")}
     recorded = rows("recorded_humaneval.jsonl")
-    if (problem := problem_with("jail")) is not None:
-        pytest.skip(problem)
+    require_tier("jail")
     async with Sandbox.open("jail", slots=2) as sandbox:
         submissions = [submission_from_humaneval(problems[row["task_id"]], row["completion"]) for row in recorded]
         verdicts = [verdict async for _, verdict in sandbox.judge_all(submissions, lambda one: one)]
@@ -149,8 +142,7 @@ async def test_recorded_completions_agree_with_the_official_tests() -> None:
 
 async def test_references_of_mbpp_pass() -> None:
     problems = rows("mbpp.jsonl")
-    if (problem := problem_with("jail")) is not None:
-        pytest.skip(problem)
+    require_tier("jail")
     async with Sandbox.open("jail", slots=2) as sandbox:
         submissions = [submission_from_mbpp(row, row["code"]) for row in problems]
         verdicts = [verdict async for _, verdict in sandbox.judge_all(submissions, lambda one: one)]

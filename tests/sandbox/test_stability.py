@@ -16,7 +16,7 @@ from domains.python_replies import extract_code
 from records.config import Sizes
 from sandbox import Sandbox, Submission
 from tests.domains.mistakes import spoiled_code
-from tests.sandbox.conftest import TIERS, problem_with
+from tests.sandbox.conftest import TIERS, require_tier
 
 pytestmark = pytest.mark.slow
 PAIRS = 500
@@ -54,8 +54,7 @@ def oversubscribed(factor: int) -> Iterator[None]:
 
 @pytest.mark.parametrize("tier", TIERS)
 async def test_verdicts_are_the_same_idle_and_under_four_times_the_load(tier: str) -> None:
-    if (problem := problem_with(tier)) is not None:
-        pytest.skip(problem)
+    require_tier(tier)
     rows = submissions()
     results = []
     async with Sandbox.open(tier, slots=2) as sandbox:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import functools
 
-import pytest
-
 from sandbox import Sandbox, Submission, TestCase
 from sandbox.values import encode
-from tests.sandbox.conftest import problem_with
+from tests.sandbox.conftest import require_tier
 
 RIGHT = {
     "decimal": ("from decimal import Decimal\ndef f(): return Decimal('0.5')", 0.5),
@@ -73,8 +71,7 @@ WRONG = {
 
 @functools.cache
 def skip_without_jail() -> None:
-    if (problem := problem_with("jail")) is not None:
-        pytest.skip(problem)
+    require_tier("jail")
 
 
 async def test_values_pass_exactly_where_python_says_equal() -> None:

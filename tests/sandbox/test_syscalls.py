@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.syscalls import ALLOW, CLONE3, GUARDED, TABLE, program
+from tests.needs import KERNEL_HEADERS, require
 
 HEADERS = {
     0: Path("/usr/include/x86_64-linux-gnu/asm/unistd_64.h"),
@@ -25,8 +26,7 @@ DANGEROUS = {
 
 @pytest.mark.parametrize("column", HEADERS)
 def test_numbers_are_the_kernels(column: int) -> None:
-    if not HEADERS[column].exists():
-        pytest.skip(f"{HEADERS[column]} is not installed")
+    require(HEADERS[column].exists(), KERNEL_HEADERS)
     found = dict(re.findall(r"#define __NR(?:3264)?_(\w+)\s+(\d+)", HEADERS[column].read_text()))
     for name, numbers in {**TABLE, **GUARDED}.items():
         known = found.get(name) or found.get(GENERIC_NAMES.get(name, name))

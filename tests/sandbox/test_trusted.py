@@ -5,13 +5,12 @@ from __future__ import annotations
 import pytest
 
 from sandbox import Sandbox, Submission, SubmissionVerdict, TestCase, submission_from_humaneval, submission_from_mbpp
-from tests.sandbox.conftest import TIERS, problem_with
+from tests.sandbox.conftest import TIERS, require_tier
 
 
 @pytest.fixture(params=TIERS)
 def tier(request: pytest.FixtureRequest) -> str:
-    if (problem := problem_with(request.param)) is not None:
-        pytest.skip(problem)
+    require_tier(request.param)
     return str(request.param)
 
 

@@ -13,11 +13,13 @@ import pytest
 from sandbox import Limits, Sandbox, Submission, TestCase
 from sandbox.values import encode
 from sandbox.worker import FRAME, Relay
-from tests.sandbox.conftest import TIERS, problem_with
+from tests.needs import require_root
+from tests.sandbox.conftest import TIERS, require_tier
 from tests.sandbox.test_faults import worker_pids
 
 LOOK = """
 import os, resource
+from tests.needs import require_root
 
 def f():
     open_files = sorted(int(name) for name in os.listdir("/proc/self/fd"))
@@ -51,10 +53,8 @@ async def spare() -> int:
 
 
 def usable(tier: str) -> str:
-    if (problem := problem_with(tier)) is not None:
-        pytest.skip(problem)
-    if os.getuid() != 0:
-        pytest.skip("needs root to see the worker's children from outside")
+    require_tier(tier)
+    require_root()  # to see the worker's children from outside
     return tier
 
 

@@ -10,6 +10,7 @@ from console.web.flow import is_worked_on, progress
 from console.web.store import Library, Lines, NotThere, Store
 from records.rundir import RunDirectory
 from tests.console.web.made import Made
+from tests.needs import LOCKS, require
 
 
 def lines_of(path: Path) -> Lines[int]:
@@ -91,8 +92,7 @@ def test_the_stage_at_work_is_found_from_what_there_is(tmp_path: Path) -> None:
 
 
 def test_who_works_on_a_run_is_seen_without_taking_its_lock(tmp_path: Path) -> None:
-    if not os.access("/proc/locks", os.R_OK):
-        pytest.skip("this system does not say who holds a lock")
+    require(os.access("/proc/locks", os.R_OK), LOCKS)
     run = RunDirectory(tmp_path / "busy")
     run.write_json("run.json", {})
     assert not is_worked_on(run.path)
