@@ -11,13 +11,24 @@ import re
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from sandbox.maths_grammar import Node, parse_expression
+from sandbox.maths_clock import Clock, read_clock
+from sandbox.maths_compound import read_compound
+from sandbox.maths_grammar import Node, number, parse_expression
+from sandbox.maths_number_words import in_digits
+from sandbox.maths_phrases import NO_SOLUTION, REALS, phrase
+from sandbox.maths_plain import is_name, names_in, with_signs
+from sandbox.maths_signs import with_sign
 from sandbox.maths_tokens import Refused, Token, tokenize
 from sandbox.maths_units import Unit, parse_unit
 from sandbox.maths_writing import PERCENT, PLAIN, WRAP, Reading, joined_digits, strip_wrapping, without_unit
 
 MAX_ITEMS = 100
 _NUMERAL = re.compile(r"(?=[0-9A-Z]*\d[0-9A-Z]*_|[A-F]{2})([0-9A-Z]{1,200})_\{?([1-3]\d)\}?")
+_HEXADECIMAL = re.compile(r"(?=[0-9a-f]{2})([0-9a-f]{1,200})_\{?(16)\}?")
+_REPEATED = re.compile(r"(?<![\d.])(\d*\.\d*?)(?:(\d)\2{2,}|(\d{2,6}?)\3+)(?:\.\.\.|\\l?dots)\s*$")
+_DOTS = re.compile(r"\\dot\s*\{?\s*(\d)\s*\}?\s*(\d*)\s*\\dot\s*\{?\s*(\d)\s*\}?")
+_CLOCK = re.compile(r":|[ap]\.?\s?m\b|o'clock|noon|midnight|midday", re.IGNORECASE)
+_RANGE = re.compile(r"between\s+([^\s]+)\s+and\s+([^\s]+)")
 RELATIONS = frozenset({"=", "<", ">", "le", "ge", "ne", "in", "approx", "equiv"})
 _OPEN = ("(", "[", "{", "{set", "lfloor", "lceil")
 _ENDS = (")", "]", "[", "}set", "}")
@@ -31,6 +42,7 @@ class Quantity:
     node: Node
     unit: Unit | None = None
     percent: bool = False
+    compound: bool = False  # of several units: 5 feet 6 inches
 
 
 @dataclass(frozen=True)
@@ -72,9 +84,10 @@ class Relation:
 
 @dataclass(frozen=True)
 class Ratio:
-    """a : b : …"""
+    """a : b : … ; `clock` is the time of day that it may be instead, as 2:10."""
 
     parts: tuple[Node, ...]
+    clock: Clock | None = None
 
 
 @dataclass(frozen=True)
@@ -84,7 +97,7 @@ class Word:
     text: str
 
 
-Answer = Quantity | Items | Span | Region | Relation | Ratio | Word
+Answer = Quantity | Items | Span | Region | Relation | Ratio | Clock | Word
 
 
 def read_answer(text: str, reading: Reading = PLAIN) -> Answer:
@@ -92,15 +105,49 @@ def read_answer(text: str, reading: Reading = PLAIN) -> Answer:
     text = strip_wrapping(text)
     if not text:
         raise Refused("the answer is empty")
+    if whole := _whole(text):
+        return whole
+    text = with_signs(in_digits(text))
+    if "dot" in text or "..." in text:
+        text = _REPEATED.sub(lambda m: rf"{m[1]}\overline{{{m[2] or m[3]}}}", _DOTS.sub(r"\\overline{\1\2\3}", text))
     text = re.sub(r"\\text\s*\{\s*(?:,\s*)?(and|or)\s*\}", r" \\text{\1} ", text)
     text = re.sub(r"(?<![A-Za-z{\\])(?:,\s*)?(and|or)(?![a-z}])", r" \\text{\1} ", text)
     text = joined_digits(text, reading)
-    if re.fullmatch(r"\\text\s*\{[^{}]*\}", text) or re.fullmatch(r"[A-Za-z]{3,}(?: [A-Za-z]+)*", text):
+    if re.fullmatch(r"\\text\s*\{[^{}]*\}", text) or _is_words(text):
         words = WRAP.sub(r"\1", text).strip()
         if not re.fullmatch(r"[-\d.,/ ]+", words):
             return Word(words)
         text = words
     return _split(text, reading)
+
+
+def _is_words(text: str) -> bool:
+    """Words that are no formula such as `sin x` or `theta`."""
+    if not re.fullmatch(r"[A-Za-z]{2,}(?: [A-Za-z]+)*", text) or any(map(is_name, text.split())):
+        return False
+    return len(text.split(maxsplit=1)[0]) > 2 or names_in(text.split(maxsplit=1)[0]) is None
+
+
+def as_formula(word: Word) -> Quantity | None:
+    """A word that may be a product of letters: abc."""
+    if " " in word.text or not names_in(word.text):
+        return None
+    return Quantity(parse_expression(tokenize(word.text)))
+
+
+def _whole(text: str) -> Answer | None:
+    """Phrases and compound measures, which are no lists although they have an `and`."""
+    meaning = phrase(text)
+    if meaning in (REALS, NO_SOLUTION):
+        return Region("reals") if meaning == REALS else Word(NO_SOLUTION)
+    if _CLOCK.search(text) and (clock := read_clock(text)) and clock.certain:
+        return clock
+    if compound := read_compound(text):
+        return Quantity(number(compound[0]), compound[1], compound=True)
+    if limits := _RANGE.fullmatch(text):
+        low, high = (parse_expression(tokenize(strip_wrapping(limit))) for limit in limits.groups())
+        return Span(low, high, False, False)
+    return None
 
 
 def _split(text: str, reading: Reading) -> Answer:
@@ -178,17 +225,16 @@ def _single(text: str, reading: Reading) -> Answer:
 
 def _measured(text: str, reading: Reading) -> Answer:
     """An answer with its unit, if it has one."""
-    if numeral := _NUMERAL.fullmatch(text):
-        return Quantity(_in_base(numeral[1], int(numeral[2])))
+    if numeral := _NUMERAL.fullmatch(text) or _HEXADECIMAL.fullmatch(text):
+        return Quantity(_in_base(numeral[1].upper(), int(numeral[2])))
+    clock = read_clock(text) if _CLOCK.search(text) else None
+    if clock is not None and clock.certain:
+        return clock
     text, unit = without_unit(text, reading)
     answer = _from_tokens(tokenize(text), text)
-    if unit is None:
-        return answer
-    if isinstance(answer, Quantity):
-        return replace(answer, unit=answer.unit or unit)
-    if isinstance(answer, Relation):
-        return answer
-    return Items(answer.kind, tuple(_with_unit(i, unit) for i in answer.items)) if isinstance(answer, Items) else answer
+    if isinstance(answer, Ratio) and clock is not None:
+        return replace(answer, clock=clock)
+    return answer if unit is None else _with_unit(answer, unit)
 
 
 def _in_base(digits: str, base: int) -> Node:
@@ -199,6 +245,9 @@ def _in_base(digits: str, base: int) -> Node:
 
 
 def _with_unit(answer: Answer, unit: Unit) -> Answer:
+    """A unit belongs to a value, or to each of several."""
+    if isinstance(answer, Items):
+        return Items(answer.kind, tuple(_with_unit(item, unit) for item in answer.items))
     return replace(answer, unit=answer.unit or unit) if isinstance(answer, Quantity) else answer
 
 
@@ -242,17 +291,14 @@ def _quantity(tokens: list[Token]) -> Answer:
     if inner.kind == "degree":
         value = inner.parts[0] if sign == 1 else Node("neg", (inner.parts[0],))
         return Quantity(value, parse_unit("degree"))
-    if node.kind == "pm":
+    if any(token.is_("pm", "mp") for token in tokens):
         return _both_signs(node)
     return Quantity(node)
 
 
 def _both_signs(node: Node) -> Answer:
-    base, change = node.parts
-    upper, lower = Node("add", (base, change)), Node("add", (base, Node("neg", (change,))))
-    if base.kind == "num" and base.value == 0:
-        upper, lower = change, Node("neg", (change,))
-    return Items("list", (Quantity(upper), Quantity(lower)), plus_minus=True)
+    """The two values of an expression with ±, wherever that stands in it."""
+    return Items("list", (Quantity(with_sign(node, 1)), Quantity(with_sign(node, -1))), plus_minus=True)
 
 
 def _cut(tokens: list[Token], *signs: str) -> list[list[Token]]:
@@ -283,10 +329,8 @@ def _relation(tokens: list[Token], text: str) -> Relation | None:
         )
     if all(sign == "=" for sign in signs) and len(parts) == 2 and (named := _named_tuple(parts, text)):
         return named
-    if len(parts[-1]) > 0 and any(t.is_("pm") for t in parts[-1]) and signs == ["="]:
-        value = parse_expression(parts[-1])
-        if value.kind == "pm":
-            return Relation((parse_expression(parts[0]),), ("in",), _both_signs(value))
+    if any(t.is_("pm", "mp") for t in parts[-1]) and signs == ["="]:
+        return Relation((parse_expression(parts[0]),), ("in",), _both_signs(parse_expression(parts[-1])))
     return Relation(tuple(parse_expression(part) for part in parts), tuple(signs))
 
 

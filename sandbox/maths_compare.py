@@ -10,27 +10,24 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import NamedTuple
 
 import sympy as sp
 
 from sandbox.maths_answer import Answer, Items, Quantity, Ratio, Region, Relation, Span, Word
 from sandbox.maths_build import build, log10
+from sandbox.maths_clock import Clock
 from sandbox.maths_contracts import Contract
+from sandbox.maths_finding import Finding
 from sandbox.maths_grammar import Node, number
-from sandbox.maths_relations import chain_value, is_name, region, same_relation, value_of
+from sandbox.maths_phrases import NO_SOLUTION
+from sandbox.maths_ratios import compare_ratios
+from sandbox.maths_relations import chain_value, contradicts_itself, is_name, region, same_relation, value_of
 from sandbox.maths_tokens import Refused, TooLarge
-from sandbox.maths_units import Unit
+from sandbox.maths_units import Unit, parse_unit
 from sandbox.maths_values import same_expression, same_value
 
+_CONSTANTS = frozenset(("C", "K", "c", "k", "C_1", "c_1", "C_0", "D", "const"))
 _HUGE = 2000.0  # log10 from which a number is larger than any that is worked out
-
-
-class Finding(NamedTuple):
-    """What a comparison showed, and why."""
-
-    equal: bool | None
-    reason: str
 
 
 @dataclass(frozen=True)
@@ -45,8 +42,8 @@ def compare(gold: Answer, answer: Answer, contract: Contract) -> Finding:
     sides = _Sides(gold, answer, contract)
     if isinstance(gold, Word) or isinstance(answer, Word):
         return _words(gold, answer)
-    if isinstance(gold, Ratio) or isinstance(answer, Ratio):
-        return _ratios(gold, answer)
+    if isinstance(gold, (Ratio, Clock)) or isinstance(answer, (Ratio, Clock)):
+        return compare_ratios(_valued(gold), _valued(answer))
     if isinstance(gold, Relation) or isinstance(answer, Relation):
         return _relations(sides)
     if isinstance(gold, (Span, Region)) or isinstance(answer, (Span, Region)):
@@ -60,6 +57,10 @@ def _words(gold: Answer, answer: Answer) -> Finding:
     if isinstance(gold, Word) and isinstance(answer, Word):
         same = plain_words(gold.text) == plain_words(answer.text)
         return Finding(same, "the same words" if same else "other words")
+    if any(isinstance(side, Region) and side.operation == "empty" for side in (gold, answer)) and any(
+        isinstance(side, Word) and side.text == NO_SOLUTION for side in (gold, answer)
+    ):
+        return Finding(True, "there is no solution")
     return Finding(False, "one is text, the other a formula")
 
 
@@ -68,23 +69,15 @@ def plain_words(text: str) -> str:
     return "".join(char for char in text.lower() if char.isalnum() or char in "+-*/^=<>")
 
 
-def _ratios(gold: Answer, answer: Answer) -> Finding:
-    left, right = _ratio_parts(gold), _ratio_parts(answer)
-    if left is None or right is None or len(left) != len(right):
-        return Finding(False, "a ratio against something else")
-    pairs = [
-        same_value(Node("mul", (left[0], b)), Node("mul", (right[0], a)))
-        for a, b in zip(left[1:], right[1:], strict=True)
-    ]
-    return _all(pairs, "the ratios are proportional", "the ratios are not proportional")
+def _valued(answer: Answer) -> Answer:
+    """What stands behind a name and a sign of equality."""
+    value = value_of(answer) if isinstance(answer, Relation) else None
+    return quantity(value) if value is not None else answer
 
 
-def _ratio_parts(answer: Answer) -> Sequence[Node] | None:
-    if isinstance(answer, Ratio):
-        return answer.parts
-    if isinstance(answer, Quantity) and answer.unit is None:
-        return answer.node.parts if answer.node.kind == "div" else (answer.node, number(1))
-    return None
+def quantity(node: Node) -> Quantity:
+    """The value of a tree; degrees are its unit, as where they stand alone."""
+    return Quantity(node.parts[0], parse_unit("degree")) if node.kind == "degree" else Quantity(node)
 
 
 def _all(found: Sequence[bool | None], yes: str, no: str) -> Finding:
@@ -111,12 +104,18 @@ def _two_relations(gold: Relation, answer: Relation, contract: Contract) -> Find
     if gold.target is not None or answer.target is not None:
         return _regions(gold, answer)
     named, other = value_of(gold), value_of(answer)
-    if named is not None and other is not None and gold.parts[0] == answer.parts[0]:
-        return _quantities(Quantity(named), Quantity(other), contract)
-    if named is not None and other is not None and _same_shape(gold.parts[0], answer.parts[0]):
-        return _quantities(Quantity(named), Quantity(other), contract)
+    if gold != answer and contradicts_itself(answer) and _starts_and_ends_otherwise(answer):
+        return Finding(None, "the answer gives several values that differ")
+    same_name = gold.parts[0] == answer.parts[0] or _same_shape(gold.parts[0], answer.parts[0])
+    if named is not None and other is not None and same_name:
+        return _quantities(quantity(named), quantity(other), contract)
     found = same_relation(gold, answer)
     return Finding(found, {True: "the same relation", False: "another relation", None: "relations not compared"}[found])
+
+
+def _starts_and_ends_otherwise(relation: Relation) -> bool:
+    """Two plain values are two answers; a slip between a calculation and its result is none."""
+    return relation.parts[1].kind in ("num", "neg") and same_value(relation.parts[1], relation.parts[-1]) is False
 
 
 def _same_shape(gold: Node, answer: Node) -> bool:
@@ -137,7 +136,7 @@ def _gold_relation(gold: Relation, answer: Answer, contract: Contract) -> Findin
     if isinstance(answer, Quantity):
         if value is None:
             return Finding(False, "an equation is wanted, not a value")
-        return _quantities(Quantity(value), answer, contract)
+        return _quantities(quantity(value), answer, contract)
     return _regions(gold, answer)
 
 
@@ -145,12 +144,14 @@ def _answer_relation(gold: Answer, answer: Relation, contract: Contract) -> Find
     if answer.target is not None:
         return compare(gold, answer.target, contract) if all(map(is_name, answer.parts)) else _regions(gold, answer)
     if isinstance(gold, Quantity):
+        if contradicts_itself(answer):
+            return Finding(None, "the answer gives several values that differ")
         value = value_of(answer)
         if value is None:
             value = chain_value(answer)
         if value is None:
             return Finding(False, "a value is wanted, not a relation")
-        return _quantities(gold, Quantity(value), contract)
+        return _quantities(gold, quantity(value), contract)
     return _regions(gold, answer)
 
 
@@ -215,10 +216,8 @@ def _inequalities(side: Items) -> bool:
 def _single_and_list(gold: Answer, answer: Answer, contract: Contract) -> Finding:
     many = gold if isinstance(gold, Items) else answer
     assert isinstance(many, Items)
-    if len(many.items) == 1 and many.kind != "set":
-        return compare(*((many.items[0], answer) if many is gold else (gold, many.items[0])), contract)
     if len(many.items) == 1:
-        return Finding(None, "a set of one element against a value")
+        return compare(*((many.items[0], answer) if many is gold else (gold, many.items[0])), contract)
     return Finding(False, f"{len(many.items)} values against one")
 
 
@@ -233,11 +232,33 @@ def _in_order(gold: Items, answer: Items, contract: Contract) -> Finding:
 
 
 def _any_order(gold: Items, answer: Items, contract: Contract) -> Finding:
-    """As sets: repeated items count once."""
+    """Lists of values item by item, however often one is in them; as sets what is written as a set, and solutions."""
+    solutions = all(isinstance(item, (Items, Relation)) for side in (gold, answer) for item in side.items)
+    if "set" not in (gold.kind, answer.kind) and not solutions:
+        return _matched(gold, answer, contract)
+    if gold.kind == "list" and answer.kind == "set" and len(gold.items) > len(answer.items):
+        return Finding(False, "values of the list are missing")
     each: Callable[[Answer, Answer], bool | None] = lambda a, b: compare(a, b, contract).equal  # noqa: E731
     found = [_best([each(a, b) for b in answer.items]) for a in gold.items]
     found += [_best([each(a, b) for a in gold.items]) for b in answer.items]
     return _all(found, "the same items", "an item is missing or too many")
+
+
+def _matched(gold: Items, answer: Items, contract: Contract) -> Finding:
+    """Each item of one list with one of the other. Equality is transitive, so that any equal item will do."""
+    if len(gold.items) != len(answer.items):
+        return Finding(False, f"{len(answer.items)} values, not {len(gold.items)}")
+    left = list(answer.items)
+    open_ = False
+    for item in gold.items:
+        found = [compare(item, other, contract).equal for other in left]
+        if True in found:
+            del left[found.index(True)]
+        elif None in found:
+            open_ = True
+        else:
+            return Finding(False, "an item is missing or too many")
+    return Finding(None, "some parts could not be compared") if open_ else Finding(True, "the same items")
 
 
 def _best(found: Sequence[bool | None]) -> bool | None:
@@ -256,13 +277,17 @@ def _quantities(gold: Answer, answer: Answer, contract: Contract) -> Finding:
 
 
 def _with_units(gold: Quantity, answer: Quantity, contract: Contract) -> Finding:
+    known = gold.unit and answer.unit and gold.unit.dimensions and answer.unit.dimensions
+    if not known and any(unit is not None and not unit.certain for unit in (gold.unit, answer.unit)):
+        return _uncertain(gold, answer, contract)
     if gold.percent != answer.percent and (gold.unit or answer.unit):
         return Finding(False, "per cent against a unit")
     if gold.unit is None or answer.unit is None:
         return _with_percent(gold, answer, contract)
     factors = _conversion(gold.unit, answer.unit)
     if factors is None:
-        return Finding(False, "units of different kinds")
+        same = _rate_of(gold.unit, answer.unit) and _numbers(gold.node, answer.node, contract).equal
+        return Finding(None if same else False, "units of different kinds")
     left, right = (Node("mul", (side.node, number(f))) for side, f in zip((gold, answer), factors, strict=True))
     if gold.unit.factor == answer.unit.factor:
         left, right = gold.node, answer.node
@@ -271,6 +296,20 @@ def _with_units(gold: Quantity, answer: Quantity, contract: Contract) -> Finding
     if found.equal and not known and gold.unit.label != answer.unit.label:
         return Finding(None, f"the units '{gold.unit.label}' and '{answer.unit.label}' are not known")
     return found
+
+
+def _uncertain(gold: Quantity, answer: Quantity, contract: Contract) -> Finding:
+    """Words behind a number that may change it: the same words make the same change, others show nothing."""
+    if gold.unit is not None and answer.unit is not None and gold.unit.label == answer.unit.label:
+        return _numbers(gold.node, answer.node, contract)
+    label = next(u.label for u in (gold.unit, answer.unit) if u is not None and not u.certain)
+    return Finding(None, f"'{label}' may change the value of the number before it")
+
+
+def _rate_of(gold: Unit, answer: Unit) -> bool:
+    """Dollars against dollars per day: what is measured per what may be left out."""
+    left, right = ({pair for pair in unit.dimensions if pair[1] > 0} for unit in (gold, answer))
+    return left == right and (len(gold.dimensions) == len(left) or len(answer.dimensions) == len(right))
 
 
 def _conversion(gold: Unit, answer: Unit) -> tuple[int | Fraction, int | Fraction] | None:
@@ -283,6 +322,8 @@ def _conversion(gold: Unit, answer: Unit) -> tuple[int | Fraction, int | Fractio
 
 def _with_percent(gold: Quantity, answer: Quantity, contract: Contract) -> Finding:
     found = _numbers(gold.node, answer.node, contract)
+    if found.equal is False and (gold.compound or answer.compound):
+        return Finding(None, "several units against none")
     if found.equal or gold.percent == answer.percent:
         return found if found.equal is not False else _as_radians(gold, answer, found)
     left, right = (Node("div", (q.node, number(100))) if q.percent else q.node for q in (gold, answer))
@@ -309,7 +350,7 @@ def _numbers(gold: Node, answer: Node, contract: Contract) -> Finding:
 
 
 def _differ_by_constant_name(gold: Node, answer: Node) -> bool:
-    """F(x) + C and F(x) + K."""
+    """F(x) + C and F(x) + K. The gold answer's constant has to be written as that of an antiderivative."""
     left, right = build(gold), build(answer)
     if isinstance(left, sp.MatrixBase) or isinstance(right, sp.MatrixBase):
         return False
@@ -317,7 +358,7 @@ def _differ_by_constant_name(gold: Node, answer: Node) -> bool:
     if len(own) != 1 or len(other) != 1 or not left.free_symbols & right.free_symbols:
         return False
     first, second = own.pop(), other.pop()
-    if not {str(first), str(second)} <= {"C", "K", "c", "k", "C_1", "c_1", "C_0", "D"}:
+    if str(first) not in ("C", "K", "C_1", "C_0", "C_2") or str(second) not in _CONSTANTS:
         return False
     if sp.diff(left, first) != 1 or sp.diff(right, second) != 1:
         return False

@@ -119,7 +119,23 @@ class _Reader:
             return self.bars == 0
         if token.kind in ("number", "letter", "begin"):
             return True
-        if token.is_("(", "[", "{", "frac", "sqrt", "binom", "pi", "lfloor", "lceil", "infty", "overline"):
+        if token.is_(
+            "(",
+            "[",
+            "{",
+            "frac",
+            "sqrt",
+            "binom",
+            "pi",
+            "lfloor",
+            "lceil",
+            "infty",
+            "overline",
+            "cbrt",
+            "abs",
+            "floor",
+            "ceiling",
+        ):
             return True
         return token.kind == "command" and (token.value in FUNCTIONS or token.value in GREEK)
 
@@ -210,6 +226,15 @@ class _Reader:
             return Node("root", (self.argument(), index))
         if name == "overline":
             return self.named_bar()
+        return self.plain_function(name)
+
+    def plain_function(self, name: str) -> Node:
+        """`abs(x)`, `floor(x)`, `ceil(x)`, `cbrt(x)`, as programs write them."""
+        if name in ("abs", "floor", "ceiling", "cbrt") and self.peek.is_("(", "{"):
+            inner = self.atom()
+            if name == "abs":
+                return Node("abs", (inner,))
+            return Node("root", (inner, number(3))) if name == "cbrt" else Node("call", (inner,), name)
         raise Refused(f"'{name}' is no value")
 
     def absolute(self) -> Node:

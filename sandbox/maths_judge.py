@@ -8,17 +8,28 @@ from __future__ import annotations
 
 import re
 
-from sandbox.maths_answer import Answer, Items, Quantity, Span, Word, read_answer
-from sandbox.maths_compare import Finding, compare, plain_words
+from sandbox.maths_answer import Answer, Items, Quantity, Span, Word, as_formula, read_answer
+from sandbox.maths_compare import compare, plain_words
 from sandbox.maths_contracts import Contract
+from sandbox.maths_finding import Finding
+from sandbox.maths_number_words import names_number
 from sandbox.maths_opinion import MAX_OPINION, second_opinion
-from sandbox.maths_text import MAX_TEXT, Ambiguous, Found, candidates, plain
+from sandbox.maths_phrases import without_hedge
+from sandbox.maths_text import MAX_TEXT, Ambiguous, Found, candidates, plain, rivals
 from sandbox.maths_tokens import MAX_CHARS, Refused
 from sandbox.maths_writing import Reading, strip_wrapping
 
 UNREAD = "not read: "  # starts the reason where the answer, not the gold answer, could not be read
+MAX_RIVALS = 3
 _LETTER = re.compile(r"\(?\s*([A-Za-z])\s*\)?\s*\.?")
 _LETTER_FIRST = re.compile(r"\(?\s*([A-Z])\s*[).:]")
+_OPTION = re.compile(
+    r"^\s*(?:the\s+)?(?:correct\s+)?(?:answer|option|choice)\s*(?:is\b|:)?\s*(?:option\s+)?", re.IGNORECASE
+)
+_OTHER_LETTER = re.compile(
+    r"\([A-Z]\)|(?<![A-Za-z])[A-H](?![A-Za-z'])|\b(?:not|no|wrong|incorrect|false|isn't|never|rejected)\b",
+    re.IGNORECASE,
+)
 _CODE = re.compile(r"__\w+__|\bimport\s+\w|\b(?:eval|exec|os\.\w+|open|system|lambda)\s*[(:\"]|;\s*\w+\s*\(")
 _DIGITS = re.compile(r"\s*-?\d+\s*")
 _READINGS = (
@@ -44,7 +55,24 @@ def judge_pair(gold: str, answer: str, contract: Contract) -> tuple[str, str]:
     if not answers or not answer.strip():
         return "unknown", "the answer is empty"
     finding = _best(golds, answers, contract)
+    for calm in (found for found in answers if found.how == "exclaimed" and finding.equal is False):
+        finding = _best(golds, [Found(calm.text, "marked")], contract)
+    finding = _without_rivals(finding, golds, answer, contract)
     return {True: "equal", False: "different", None: "unknown"}[finding.equal], _printable(finding.reason)
+
+
+def _without_rivals(finding: Finding, golds: list[Found], answer: str, contract: Contract) -> Finding:
+    """The finding, unless the reply calls something else its answer too, with another verdict."""
+    if finding.equal is None:
+        return finding
+    for said in rivals(answer)[-MAX_RIVALS:]:
+        try:
+            other = _best(golds, candidates(f"ANSWER: {said}"), contract)
+        except Ambiguous:
+            continue
+        if other.equal is not None and other.equal != finding.equal:
+            return Finding(None, f"two different answers, one of them '{said[:60]}'")
+    return finding
 
 
 def _printable(text: str) -> str:
@@ -56,9 +84,12 @@ def _best(golds: list[Found], answers: list[Found], contract: Contract) -> Findi
     """The likeliest gold text that can be read, against the likeliest answer that can be read."""
     unreadable = Finding(None, "nothing that could be read")
     for gold in golds:
-        for answer in answers:
+        for answer in (answer for answer in answers if answer.how != "exclaimed"):
             try:
-                return _compare_texts(gold.text, answer.text, contract)
+                finding = _compare_texts(gold.text, answer.text, contract)
+                if answer.how == "weak" and finding.equal:
+                    return Finding(None, "the calculation goes on behind this number")
+                return finding
             except RecursionError:
                 unreadable = Finding(None, f"{UNREAD}nested too deeply")
             except Refused as refused:
@@ -84,17 +115,19 @@ def _compare_texts(gold: str, answer: str, contract: Contract) -> Finding:
     if contract.kind == "text":
         same = plain_words(_bare(gold)) == plain_words(_bare(answer))
         return Finding(same, "the same words" if same else "other words")
+    answer, rough = without_hedge(answer)
     choice = _choice(gold, answer, contract)
     if choice is not None:
         return choice
     if _squeezed(gold) == _squeezed(answer):
         return Finding(True, "the same text")
-    return _compare_readings(gold, answer, contract)
+    finding = _compare_readings(gold, answer, contract)
+    return Finding(None, "said to be approximate") if rough and finding.equal is False else finding
 
 
 def _squeezed(text: str) -> str:
-    text = re.sub(r"(?<=[\d.])\s+(?=[\d.])", "_", text)  # two numbers, not one
-    text = re.sub(r"\\(?:left|right)(?![a-z])|\\[,;!: ]|\\q?quad|\s", "", strip_wrapping(text))
+    text = re.sub(r"(?<=[\d.])(?:\s|~|\\[,;: ]|\\(?:q?quad|left|right)(?![a-z]))+(?=[\d.])", "_", strip_wrapping(text))
+    text = re.sub(r"\\(?:left|right)(?![a-z])|\\[,;!: ]|\\q?quad|\s", "", text)  # `_`: two numbers, not one
     return re.sub(r"\\[dt]frac", r"\\frac", text)
 
 
@@ -109,7 +142,10 @@ def _choice(gold: str, answer: str, contract: Contract) -> Finding | None:
     wanted = _LETTER.fullmatch(_bare(gold))
     if wanted is None or (contract.kind != "choice" and not wanted[1].isupper()):
         return None
-    given = _LETTER.fullmatch(_bare(answer)) or _LETTER_FIRST.match(_bare(answer))
+    bare = _OPTION.sub("", _bare(answer))
+    given = _LETTER.fullmatch(bare) or _LETTER_FIRST.match(bare)
+    if given is not None and _OTHER_LETTER.search(bare, given.end(1)):
+        return Finding(None, "more than one letter, or a letter that is rejected")
     if given is None:
         return Finding(False, "a letter is wanted") if contract.kind == "choice" else None
     same = given[1].upper() == wanted[1].upper()
@@ -141,7 +177,11 @@ def _compare_readings(gold: str, answer: str, contract: Contract) -> Finding:
 
 def _checked(left: Answer, right: Answer, gold: str, answer: str, contract: Contract) -> Finding:
     if isinstance(left, Word) != isinstance(right, Word):
+        left, right = ((as_formula(side) or side) if isinstance(side, Word) else side for side in (left, right))
+    if isinstance(left, Word) != isinstance(right, Word):
         same = plain_words(_bare(gold)) == plain_words(_bare(answer)) != ""
+        if not same and any(isinstance(side, Word) and names_number(side.text) for side in (left, right)):
+            return Finding(None, "the text has a word for a number in it")
         return Finding(same, "the same words" if same else "text against a formula")
     if contract.kind == "equation" and isinstance(right, Quantity):
         return Finding(False, "an equation is wanted")

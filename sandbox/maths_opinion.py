@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import re
 
-from sandbox.maths_compare import Finding
+from sandbox.maths_finding import Finding
 from sandbox.maths_tokens import Refused, tokenize
 from sandbox.maths_values import same_expression
 
@@ -48,6 +48,8 @@ def _risk(text: str) -> str:
         tokens = tokenize(text)
     except Refused as refused:
         return str(refused)
+    if any(token.kind == "text" for token in tokens):
+        return "words are not handed to math-verify, which leaves them out"
     if any(token.is_("!") for token in tokens) or any(len(t.value) > 12 for t in tokens if t.kind == "number"):
         return "large numbers or factorials are not handed to math-verify"
     if re.search(r"\^\s*(?:\{[^{}]*[\^\d]{3,}|\d[\d^]{2,})", text) or text.count("^") > 8:

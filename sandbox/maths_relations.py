@@ -10,7 +10,7 @@ from __future__ import annotations
 import sympy as sp
 
 from sandbox.maths_answer import Answer, Items, Quantity, Region, Relation, Span
-from sandbox.maths_build import build
+from sandbox.maths_build import build, rational
 from sandbox.maths_grammar import Node
 from sandbox.maths_tokens import Refused
 from sandbox.maths_values import same_expression, same_value
@@ -57,7 +57,39 @@ def chain_value(relation: Relation) -> Node | None:
     parts = relation.parts[: last + 1]
     if not all(same_value(parts[0], part) for part in parts[1:]):
         return None
+    if len(relation.parts) > last + 1 and not _is_near(parts[-1], relation.parts[last + 1]):
+        return None
     return parts[-1]
+
+
+def contradicts_itself(relation: Relation) -> bool:
+    """Whether a chain that names a quantity gives it values that differ, as x = 1 = 2 does."""
+    if relation.target is not None or not is_name(relation.parts[0]) or set(relation.signs) - {"=", "approx"}:
+        return False
+    values = relation.parts[1:]
+    for left, sign, right in zip(values, relation.signs[1:], values[1:], strict=False):
+        if sign == "=" and same_value(left, right) is False:
+            return True
+        if sign == "approx" and _is_exact(left) and same_value(left, right) is False:
+            return True
+    return False
+
+
+def _is_exact(node: Node) -> bool:
+    """A whole number or a decimal needs no approximation: what follows ≈ is another value."""
+    value = rational(node)
+    return value is not None and node.kind in ("num", "neg")
+
+
+def _is_near(exact: Node, rounded: Node) -> bool:
+    """Whether a value is rounded in its last place; anything that is no decimal has to be the same value."""
+    leaf = rounded.parts[0] if rounded.kind == "neg" else rounded
+    value = rational(rounded)
+    if leaf.kind != "num" or not leaf.parts or value is None or _is_exact(exact):
+        return same_value(exact, rounded) is not False
+    places = len(leaf.parts[0].partition(".")[2])
+    gap = abs(build(exact) - sp.Rational(value.numerator, value.denominator)).evalf(30)
+    return bool(gap.is_number and gap.is_real and gap <= sp.Rational(11, 10) / 10**places)
 
 
 def short(relation: Relation) -> Relation:

@@ -13,7 +13,12 @@ import unicodedata
 from dataclasses import dataclass
 from itertools import pairwise
 
+from sandbox.maths_boxes import boxes, in_formula
+from sandbox.maths_prose import first_value, standing, takes_back
+
 MAX_TEXT = 20_000  # characters of a reply; of a longer one the end is read
+MAX_LINE = 4_000  # characters that are looked at behind a mark
+MAX_MARKS = 20  # marks that are looked at, from the last one on
 
 _SIGNS = {
     "−": "-", "–": "-", "—": "-", "﹣": "-", "‐": "-", "‑": "-", "×": r"\times ", "·": r"\cdot ", "⋅": r"\cdot ",
@@ -30,14 +35,21 @@ _FRACTIONS = {c: unicodedata.normalize("NFKC", c).split("⁄") for c in "¼½¾�
 _TABLE = str.maketrans(
     {**_SIGNS, **{c: rf"\frac{{{a}}}{{{b}}}" for c, (a, b) in _FRACTIONS.items()}, "\u00a0": " ", "\u2009": " "}
 )
-_BOX = re.compile(r"\\{1,4}(?:boxed|fbox)\b\s*")
 _MATHS = re.compile(
     r"(?<!\\)\$\$([^$]+)\$\$|(?<!\\)\$([^$]+)(?<!\\)\$|\\\[((?:[^\\]|\\[^\[\]])+)\\\]|\\\(((?:[^\\]|\\[^()])+)\\\)"
 )
 _FINAL = re.compile(
-    r"(?:final\s+answer|answer|result)\b[ \t*]*(?:(?:is|are|equals)\b[ \t*]*:?|:|=|(?=\$|\\[(\[]))[ \t*]*",
+    r"(?<![A-Za-z])(?:final\s{1,9}answer|answer|ans|result)\b[ \t*_}]{0,40}"
+    r"(?:(?:is|are|equals)\b[ \t*]{0,40}:?|:|=|(?=\$|\\[(\[]))[ \t*}]{0,40}",
     re.IGNORECASE,
 )
+_CLAIM = re.compile(
+    r"(?:^[ \t>*_#\\]{0,20}(?:textbf\{)?(?:final[ \t]{1,9})?answer[ \t*_}]{0,9}:"
+    r"|\b(?:final|the|my)[ \t]{1,9}answer[ \t]{1,9}is\b:?)[ \t*}]{0,40}",
+    re.IGNORECASE | re.MULTILINE,
+)
+_LABEL = re.compile(r"[\s*_]{0,9}[A-Z][a-z]{2,20}(?: [a-z]{2,20}){0,3}[*_ ]{0,4}:[*_ ]{0,4}([^\n]{1,300})")
+_SPOKEN = re.compile(r"\b(?:is|are|equals)\b[^\n]{1,99}!")
 _BARE_A = re.compile(r"^[ \t]*A(?:NSWER)?[ \t]*:[ \t]*", re.MULTILINE)
 _HOPE = re.compile(r"I hope it is correct.*", re.DOTALL | re.IGNORECASE)
 _GAP = re.compile(
@@ -54,19 +66,20 @@ class Ambiguous(Exception):
 
 @dataclass(frozen=True)
 class Found:
-    """An answer's text and how it was found: boxed, marked, whole, maths or number."""
+    """An answer's text and how it was found: boxed, marked, text, whole, maths, number, exclaimed or weak.
+
+    A weak one stands in a calculation that goes on: it may be wrong, but never right.
+    """
 
     text: str
     how: str
 
 
 def plain(text: str) -> str:
-    """The text with Unicode signs replaced, doubled backslashes of escaped LaTeX halved."""
-    text = re.sub(r"√\s*(\d+|\w)", r"\\sqrt{\1}", text)
-    text = re.sub(r"√\s*\(([^()]*)\)", r"\\sqrt{\1}", text)
-    text = re.sub("[⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿⁱ]+", lambda m: "^{" + m[0].translate(_RAISED) + "}", text)
-    text = re.sub("[₀₁₂₃₄₅₆₇₈₉]+", lambda m: "_{" + m[0].translate(_LOWERED) + "}", text)
-    text = unicodedata.normalize("NFKC", text.translate(_TABLE)).translate(_TABLE)
+    """The text with Unicode signs replaced, doubled backslashes of escaped LaTeX halved; at most MAX_TEXT of it."""
+    text = text[-MAX_TEXT:]
+    if not text.isascii():
+        text = _ascii(text)[-MAX_TEXT:]
     text = re.sub(r"\\(q?quad)(?=[a-zA-Z])", r"\\\1 ", text)
     text = re.sub(r"\{([^{}]{1,99})\\choose([^{}]{1,99})\}", r"\\binom{\1}{\2}", text)
     if "begin{" not in text:
@@ -74,36 +87,16 @@ def plain(text: str) -> str:
     return text
 
 
-def boxes(text: str) -> list[tuple[int, int, str]]:
-    """Start, end and content of each outermost box. One that is never closed ends with the text."""
-    found: list[tuple[int, int, str]] = []
-    position = 0
-    while match := _BOX.search(text, position):
-        start = match.end()
-        if start >= len(text) or text[start] != "{":
-            end = start + 1
-            found.append((match.start(), end, text[start:end]))
-        else:
-            end = _closing(text, start)
-            found.append((match.start(), end, text[start + 1 : end - 1 if text[end - 1 : end] == "}" else end]))
-        position = max(end, position + 1)
-    return found
-
-
-def _closing(text: str, start: int) -> int:
-    depth = 0
-    escaped = False
-    for index in range(start, len(text)):
-        char = text[index]
-        if escaped:
-            escaped = False
-        elif char == "\\":
-            escaped = True
-        elif char in "{}":
-            depth += 1 if char == "{" else -1
-            if depth == 0:
-                return index + 1
-    return len(text)
+def _ascii(text: str) -> str:
+    """Unicode signs as LaTeX or ASCII. NFKC may make eighteen characters of one."""
+    text = re.sub("[µμ](?=(?:m|g|s|l|L|A)(?![A-Za-z]))", "u", text)
+    text = re.sub("(\\d)\u0307", r"\\dot{\1}", text)
+    text = re.sub(r"√\s*(\d+|\w)", r"\\sqrt{\1}", text)
+    text = re.sub(r"√\s*\(([^()]*)\)", r"\\sqrt{\1}", text)
+    text = re.sub("[⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿⁱ]+", lambda m: "^{" + m[0].translate(_RAISED) + "}", text)
+    text = re.sub("[₀₁₂₃₄₅₆₇₈₉]+", lambda m: "_{" + m[0].translate(_LOWERED) + "}", text)
+    text = unicodedata.normalize("NFKC", text.translate(_TABLE)[-MAX_TEXT:])[-MAX_TEXT:].translate(_TABLE)
+    return re.sub(r"(?a:(?!\d))\d", lambda m: str(unicodedata.decimal(m[0])), text)
 
 
 def boxed_answer(text: str) -> str | None:
@@ -111,11 +104,13 @@ def boxed_answer(text: str) -> str | None:
     found = boxes(text)
     if not found:
         return None
+    if in_formula(text, *found[-1][:2]):
+        raise Ambiguous("the box is a part of a formula, and not the answer")
     groups = [[found[0]]]
     for before, box in pairwise(found):
         joined = not _GAP.sub("", text[before[1] : box[0]]).strip(" }")
         groups[-1].append(box) if joined else groups.append([box])
-    answers = [", ".join(dict.fromkeys(content.strip() for _, _, content in group)) for group in groups]
+    answers = [_listed([content.strip() for _, _, content in group]) for group in groups]
     if len({re.sub(r"\s|\\[,!; ]", "", answer) for answer in answers}) > 1:
         said = marked_answer(text[found[-1][1] :])
         if said:
@@ -124,24 +119,38 @@ def boxed_answer(text: str) -> str | None:
     return answers[-1]
 
 
+def _listed(contents: list[str]) -> str:
+    """One box that is written again is one answer; of several, each counts."""
+    return contents[0] if len(set(contents)) == 1 else ", ".join(contents)
+
+
 def marked_answer(text: str) -> str | None:
     """What stands after the last `####`, `ANSWER:` or "the answer is", up to the end of its line."""
     if "####" in text:
-        return _line(text.rpartition("####")[2])
-    ends = [match.end() for pattern in (_FINAL, _BARE_A) for match in pattern.finditer(text)]
-    for end in sorted(ends, reverse=True):
-        if line := _line(_HOPE.sub("", text[end:])):
+        return _line(text[text.rfind("####") + 4 :])
+    ends = sorted({match.end() for pattern in (_FINAL, _BARE_A) for match in pattern.finditer(text)})
+    for end in reversed(ends[-MAX_MARKS:]):
+        if line := _line(text[end : end + MAX_LINE]):
             return line.removesuffix(".")
     return None
 
 
+def rivals(text: str) -> list[str]:
+    """Everything else that a reply calls its answer, on lines of their own; the same words once."""
+    text = plain(text)
+    chosen = boxed_answer(text) or marked_answer(text)
+    found = [_line(text[match.end() : match.end() + MAX_LINE]) for match in _CLAIM.finditer(text)][-MAX_MARKS:]
+    return [line for line in dict.fromkeys(found) if line and line.removesuffix(".") != chosen and "boxed" not in line]
+
+
 def final_answer(reply: str) -> str | None:
     """The boxed or marked answer of a reply; None where it has neither. Raises Ambiguous."""
-    text = plain(reply[-MAX_TEXT:])
+    text = plain(reply)
     return boxed_answer(text) or marked_answer(text)
 
 
 def _line(text: str) -> str:
+    text = _HOPE.sub("", text[:MAX_LINE])
     lines = [line for line in text.split("\n") if line.strip()]
     if not lines:
         return ""
@@ -153,35 +162,51 @@ def _line(text: str) -> str:
 
 def candidates(text: str) -> list[Found]:
     """Texts that may be the answer, the likeliest first. Raises Ambiguous."""
-    text = plain(text[-MAX_TEXT:])
+    text = plain(text)
     boxed = boxed_answer(text)
     if boxed is not None:
         return [Found(boxed, "boxed")]
     found: list[Found] = []
     marked = marked_answer(text)
+    if marked is None and (labelled := _LABEL.fullmatch(text.strip())):
+        marked = labelled[1].strip(" *")
     if marked:
-        found += [Found(part, "marked") for part in _parts(marked)]
+        value = _first_value(marked)
+        found += [Found(value, "marked")] if value else []
+        found += _parts(marked)
+        if marked.endswith("!") and _SPOKEN.search(text):
+            found.append(Found(marked[:-1], "exclaimed"))
     else:
-        found += [Found(part, "maths") for part in _parts(text)]
+        found += _parts(text)
     return list(dict.fromkeys(found)) or [Found(text, "whole")]
 
 
-def _parts(text: str) -> list[str]:
+def _first_value(line: str) -> str | None:
+    """The value before a reason. Raises Ambiguous where the line takes it back."""
+    value = first_value(line)
+    if value is not None and takes_back(line, value):
+        raise Ambiguous("the answer is put in doubt by what follows it")
+    return value
+
+
+def _parts(text: str) -> list[Found]:
     """The text, the last formula in it, the last number."""
     if not _is_prose(text) and not re.fullmatch(r"[^\\^_=+*/<>]*[A-Za-z]{3}[^\\^_=+*/<>]*", text):
-        return [text]
-    parts = [] if _is_prose(text) else [text]
+        return [Found(text, "text")]
+    parts = [] if _is_prose(text) else [Found(text, "text")]
     segments = list(_MATHS.finditer(text))
     numbers = list(_LAST_NUMBER.finditer(text))
     listed = _joined_segments(text, segments)
     if listed is not None:
-        parts.append(listed)
-    if numbers and (not segments or numbers[-1].start() > segments[-1].end()):
-        parts.append(numbers[-1][0])
+        parts.append(Found(listed, "maths"))
+    last = numbers[-1] if numbers else None
+    if last and (not segments or last.start() > segments[-1].end()):
+        how = standing(text, last.start(), last.end())
+        parts += [Found(last[0], "weak" if how == "open" else "number")] if how != "changed" else []
     if segments:
         after = re.match(r"\s*(\\?%|percent|pct)", text[segments[-1].end() :])
-        last = next(group for group in segments[-1].groups() if group is not None)
-        parts.append(last + (r"\%" if after else ""))
+        formula = next(group for group in segments[-1].groups() if group is not None)
+        parts.append(Found(formula + (r"\%" if after else ""), "maths"))
     return parts
 
 

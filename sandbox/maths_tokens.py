@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from sandbox.maths_plain import names_in
+
 MAX_CHARS = 2_000
 MAX_DEPTH = 40
 MAX_DIGITS = 1_000
@@ -41,7 +43,7 @@ _SAME = {
 _IGNORED = _words(
     "displaystyle textstyle scriptstyle limits nolimits big Big bigg Bigg bigl bigr Bigl Bigr biggl biggr Biggl Biggr "
     "quad qquad left right thinspace ; , ! : > space hspace phantom boxed ensuremath mathstrut middle hfill "
-    "vec hat widehat tilde overrightarrow mathring therefore"
+    "vec hat widehat tilde overrightarrow mathring therefore underline boldsymbol bm emph"
 )
 _SIGNS = frozenset("%$#&_<>*[]:")
 _TEXT = _words("text mbox mathrm textbf textit textrm mathbf rm bf it mathit mathsf texttt hbox operatorname")
@@ -53,6 +55,7 @@ _TOKEN = re.compile(
     r"|\\end\s*\{(?P<end>\w+)\*?\}"
     r"|(?P<row>\\\\(?:\[[^\]]*\])?)"
     r"|\\(?P<command>[A-Za-z]+|[{}%$,;:!> |#&_])"
+    r"|(?P<word>[A-Za-z]{2,})"
     r"|(?P<letter>[A-Za-z])"
     r"|(?P<sign><=|>=|!=|\*\*|[-+*/^_=<>()\[\]{}|!,;:%&'.$€£¥?@])"
 )
@@ -101,6 +104,9 @@ def tokenize(text: str) -> list[Token]:
             gap = True
         elif kind == "command":
             position, gap = _command(match["command"], text, position, tokens, gap)
+        elif kind == "word":
+            tokens += _word_tokens(match["word"], tokens, gap)
+            gap = False
         elif kind in ("begin", "end"):
             if match[kind] not in _ENVIRONMENTS:
                 raise Refused(f"the environment '{_shown(match[kind])}' is not read")
@@ -111,6 +117,18 @@ def tokenize(text: str) -> list[Token]:
             gap = False
     _check_depth(tokens)
     return tokens
+
+
+def _word_tokens(word: str, before: list[Token], gap: bool) -> list[Token]:
+    """A run of letters: names, or the letters of a subscript, a name of points, a product. Raises Refused."""
+    found = names_in(word)
+    if found is None and any(token.is_("_", "overline", "angle", "triangle") for token in before[-2:]):
+        found = list(word)
+    if found is None:
+        raise Refused(f"'{_shown(word)}' is no function, name or unit that is known")
+    return [
+        Token("letter" if len(name) == 1 else "command", name, gap and place == 0) for place, name in enumerate(found)
+    ]
 
 
 def _command(name: str, text: str, position: int, tokens: list[Token], gap: bool) -> tuple[int, bool]:

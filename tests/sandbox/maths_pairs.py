@@ -2,6 +2,7 @@
 
 EQUAL = r"""
 3/8|0.375
+2|\text{two}
 2\frac34|\frac{11}4
 1,234,567|1234567
 0.1\overline6|1/6
@@ -279,7 +280,6 @@ x=1 or x=2|x=1
 x^2=4|x=2
 \infty|10^{100}
 [0,1]|\{0,1\}
-2|\text{two}
 1.5|1,500
 \begin{pmatrix}1&2\\3&4\end{pmatrix}|\begin{vmatrix}1&2\\3&4\end{vmatrix}
 x=1,y=2|x=2,y=1

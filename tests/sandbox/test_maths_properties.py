@@ -120,7 +120,9 @@ class TestRescaling:
     @QUICK
     @given(st.integers(1, 60), st.integers(1, 60), st.integers(2, 9))
     def test_ratios_and_units(self, a: int, b: int, factor: int) -> None:
-        assert equal(f"{a}:{b}", f"{factor * a}:{factor * b}")
+        scaled = judge_pair(f"{a}:{b}", f"{factor * a}:{factor * b}", AUTO)[0]
+        may_be_a_time = a <= 24 and 10 <= b <= 59  # then it is no ratio, and no multiple of it is the same
+        assert scaled == "equal" if not may_be_a_time else scaled in ("equal", "unknown")
         assert not equal(f"{a}:{b}", f"{a + 1}:{b}")
         assert equal(rf"{a}\text{{ m}}", rf"{100 * a}\text{{ cm}}")
         assert not equal(rf"{a}\text{{ m}}", rf"{100 * a + 1}\text{{ cm}}")
