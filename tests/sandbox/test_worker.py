@@ -19,7 +19,6 @@ from tests.sandbox.test_faults import worker_pids
 
 LOOK = """
 import os, resource
-from tests.needs import require_root
 
 def f():
     open_files = sorted(int(name) for name in os.listdir("/proc/self/fd"))
