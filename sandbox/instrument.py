@@ -109,7 +109,8 @@ def _objects(tree: ast.AST, own: set[str]) -> set[str]:
         for target, value in _bindings(nodes):
             if (root := _root(value, own, roots)) is not None:
                 roots.update((name.id, root) for name in ast.walk(target) if isinstance(name, ast.Name))
-    functions = own | given
+    rebound = {name.id for target, _ in _bindings(nodes) for name in ast.walk(target) if isinstance(name, ast.Name)}
+    functions = (own | given) - rebound  # a test may give a value the name of the function that made it
     found = {root for node in nodes if (root := _used(node, own, roots, functions)) is not None}
     found |= {name for name in own if name.lstrip("_")[:1].isupper()}
     return own | found if _ANY in found else found

@@ -216,7 +216,7 @@ class Remote:
         _ask(self, "drop", key)
 
     def __len__(self) -> int:
-        size = _ask(self, "length")
+        size = _ask(self, "length", always=True)  # list() and the like ask for it, too
         if type(size) is not int or size < 0:
             raise _own(self, "_line").refuse(b"U", "a length that is no number")
         return size

@@ -15,14 +15,16 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from sandbox.constants import FAILURES, Evaluator, NotConstant
+from sandbox.instrument import bound_names
 from sandbox.nouns import Comparison, Limits, Submission, TestCase
 from sandbox.values import ValueProblem, encode
 
 MAX_TESTS = 2000
 _BUILT_IN = frozenset(dir(builtins))
-_WRAPPERS = frozenset(
-    {"set", "sorted", "tuple", "list", "len", "abs", "sum", "round", "str", "dict", "bool", "float", "int"}
-)
+# Functions that may stand around a call where the candidate runs: what they give still has to equal a value that is
+# known to the host alone. `bool` is none of them, since one of its two answers is easily guessed.
+_WRAPPERS = frozenset({"set", "sorted", "tuple", "list", "len", "abs", "sum", "round", "str", "dict", "float", "int"})
+_UNREADABLE = (SyntaxError, ValueError, RecursionError, MemoryError)
 
 
 class Rewritten(NamedTuple):
@@ -50,24 +52,33 @@ def submission_from_humaneval(row: Mapping[str, Any], completion: str, limits: L
     if not unsupported:
         return submission.model_copy(update={"tests": tests})
     # The prompt defines what the test needs beside the function, whose body in it is only its docstring.
-    return _trusted(submission, f"{row['prompt']}\n{row['test']}", ["check(candidate)"], unsupported)
+    definitions = f"{_complete(str(row['prompt']))}\n{row['test']}"
+    return _trusted(submission, definitions, ["check(candidate)"], unsupported)
+
+
+def _complete(prompt: str) -> str:
+    """The prompt, with a body for a last function that has not even a docstring."""
+    bodies = ("", "\n    pass", "\n        pass", "\n\tpass")
+    return next((prompt + body for body in bodies if _parses(prompt + body)), prompt)
 
 
 def submission_from_mbpp(row: Mapping[str, Any], completion: str, limits: Limits | None = None) -> Submission:
     """An MBPP row and a whole program as a submission."""
     lines = [str(line) for line in row["test_list"]]
     setup = str(row.get("test_setup_code") or "")
+    imports = "\n".join(str(line) for line in row.get("test_imports") or ())
     submission = Submission(
         id=f"MBPP/{row['task_id']}",
-        code=completion,
+        # The official programs run all in one namespace, in which a function finds what the tests import.
+        code=f"{completion}\n\n{imports}" if imports else completion,
         tests=(),
-        entry_point=tested_function(lines),
+        entry_point=tested_function(lines, f"{imports}\n{setup}"),
         limits=limits or Limits(),
     )
-    tests, unsupported = rewrite_asserts(lines, setup=setup)
+    tests, unsupported = rewrite_asserts(lines, setup=setup, imports=imports)
     if not unsupported:
         return submission.model_copy(update={"tests": tests})
-    return _trusted(submission, f"import math\n{setup}", lines, unsupported)
+    return _trusted(submission, f"import math\n{imports}\n{setup}", lines, unsupported)
 
 
 def _trusted(submission: Submission, definitions: str, tests: list[str], unsupported: tuple[str, ...]) -> Submission:
@@ -82,31 +93,46 @@ def _trusted(submission: Submission, definitions: str, tests: list[str], unsuppo
 def _parses(source: str) -> bool:
     try:
         ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    except _UNREADABLE:
         return False
     return True
 
 
 def rewrite_check(source: str, entry_point: str) -> Rewritten:
-    """HumanEval's `check(candidate)`: the function's body, with `candidate` named `entry_point`."""
+    """HumanEval's `check(candidate)`: the function's body, with `candidate` named `entry_point`.
+
+    As in Python the last definition of that name counts. What it needs beside the candidate is not unrolled here.
+    """
     try:
         module = ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+    except _UNREADABLE as error:
         return Rewritten((), (f"the test does not parse: {error}",))
-    for node in module.body:
-        if isinstance(node, ast.FunctionDef) and len(node.args.args) == 1:
-            rewriter = _Rewriter({entry_point, node.args.args[0].arg}, entry_point, "", own_names=False)
-            return rewriter.run(node.body)
-    return Rewritten((), ("there is no check(candidate) function",))
+    check = next((node for node in reversed(module.body) if "check" in bound_names([node])), None)
+    match check:
+        case ast.FunctionDef(args=ast.arguments(args=[argument], defaults=[], kwonlyargs=[]), decorator_list=[]):
+            own = {argument.arg, entry_point}
+        case None:
+            return Rewritten((), ("there is no check(candidate) function",))
+        case _:
+            return Rewritten((), ("check is no function of one argument",))
+    if unrolled := sorted(_bound_outside(module, check) & ({name.id for name in _names(check)} | own)):
+        return Rewritten((), (f"the test defines {unrolled[0]} itself",))
+    return _Rewriter(own, entry_point, "", own_names=False).run(check.body)
 
 
-def rewrite_asserts(lines: Iterable[str], setup: str = "") -> Rewritten:
+def _bound_outside(module: ast.Module, check: ast.stmt) -> set[str]:
+    """Names that the test binds beside its function `check`, wherever in the other statements."""
+    others = (inner for node in module.body if node is not check for inner in ast.walk(node))
+    return set(bound_names(others))
+
+
+def rewrite_asserts(lines: Iterable[str], setup: str = "", imports: str = "") -> Rewritten:
     """MBPP's list of asserts; `setup` runs before each in the candidate's namespace."""
     lines = list(lines)
-    name = tested_function(lines)
+    name = tested_function(lines, f"{imports}\n{setup}")
     try:
-        body = [statement for line in lines for statement in ast.parse(line.strip()).body]
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        body = [statement for line in (imports, *lines) for statement in ast.parse(line.strip()).body]
+    except _UNREADABLE as error:
         return Rewritten((), (f"the test does not parse: {error}",))
     if name is None:
         return Rewritten((), ("no function of the candidate is called",))
@@ -115,17 +141,24 @@ def rewrite_asserts(lines: Iterable[str], setup: str = "") -> Rewritten:
     return rewriter.run(body)
 
 
-def tested_function(lines: Iterable[str]) -> str | None:
-    """The function that the asserts call, looking through wrappers like set() and sorted()."""
-    called: list[str] = []
-    for line in lines:
-        try:
-            nodes = list(ast.walk(ast.parse(line.strip())))
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
-            continue
-        called += [node.func.id for node in nodes if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)]
-    own = [name for name in called if name not in _WRAPPERS]
-    return next(iter(own or called), None)
+def tested_function(lines: Iterable[str], definitions: str = "") -> str | None:
+    """The function that the asserts call: the first name that neither Python nor the tests themselves define.
+
+    Where all names are Python's own, the candidate has one of them (`sum`), rather not one that is a usual wrapper.
+    """
+    nodes = [node for line in lines for node in _nodes(line)]
+    defined = set(bound_names([*_nodes(definitions), *nodes]))
+    called = [node.func.id for node in nodes if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)]
+    used = [node.id for node in nodes if isinstance(node, ast.Name)]  # such as f in map(f, [1, 2])
+    own = [name for name in (*called, *used) if name not in _BUILT_IN and name not in defined]
+    return next(iter(own or [name for name in called if name not in _WRAPPERS] or called), None)
+
+
+def _nodes(source: str) -> list[ast.AST]:
+    try:
+        return list(ast.walk(ast.parse(source.strip())))
+    except _UNREADABLE:
+        return []
 
 
 class _Rewriter:
@@ -182,39 +215,53 @@ class _Rewriter:
             raise NotConstant(f"the name {min(others)}, which the candidate could redefine")
         if len(self.tests) >= MAX_TESTS:
             raise NotConstant("too many tests")
-        if expected is None:
-            self.tests.append(TestCase(call=call, setup=self.setup))
-            return
         comparison, tolerance = expected.comparison, expected.tolerance
         text = encode(expected.value)
         self.tests.append(
             TestCase(call=call, setup=self.setup, expected=text, comparison=comparison, tolerance=tolerance)
         )
 
-    def _split(self, test: ast.expr) -> tuple[ast.expr, _Expected | None]:
-        """The candidate's half and the host's half of an assertion; no host half if both sides call it."""
+    def _split(self, test: ast.expr) -> tuple[ast.expr, _Expected]:
+        """The candidate's half, which is a call alone, and the host's half of an assertion."""
         match test:
-            case ast.Compare(left=left, ops=[ast.Eq() | ast.Is()], comparators=[right]):
+            case ast.Compare(left=left, ops=[ast.Eq()], comparators=[right]):
                 return self._equality(left, right)
+            case ast.Compare(left=left, ops=[ast.Is()], comparators=[ast.Constant(value=None) as none]):
+                return self._equality(left, none)
             case ast.Compare(left=left, ops=[ast.Lt() | ast.LtE()], comparators=[bound]):
                 return self._distance(left, bound)
-            case ast.UnaryOp(op=ast.Not(), operand=inner) if self._mine(inner):
-                return _truth(inner), _Expected(False)
             case ast.Call(func=ast.Attribute(value=ast.Name(id="math"), attr="isclose"), args=[left, right]):
                 return self._isclose(left, right, test.keywords)
-        if self._mine(test) and isinstance(test, ast.Call):
-            return _truth(test), _Expected(True)
         raise NotConstant("this form of assertion")
 
-    def _equality(self, left: ast.expr, right: ast.expr) -> tuple[ast.expr, _Expected | None]:
+    def _equality(self, left: ast.expr, right: ast.expr) -> tuple[ast.expr, _Expected]:
         match self._mine(left), self._mine(right):
-            case True, True:
-                return left, None  # the candidate against itself: it only has to answer
             case True, False:
-                return left, _Expected(self.evaluator.value(right))
+                call, other = left, right
             case False, True:
-                return right, _Expected(self.evaluator.value(left))
-        raise NotConstant("the candidate is not called")
+                call, other = right, left
+            case True, True:
+                raise NotConstant("the candidate on both sides")
+            case _:
+                raise NotConstant("the candidate is not called")
+        if not self._is_call(call):
+            raise NotConstant("more than a call of the candidate")
+        return call, _Expected(self.evaluator.value(other))
+
+    def _is_call(self, node: ast.expr) -> bool:
+        """Whether nothing is asked of the candidate's process but a call, perhaps within one of the wrappers.
+
+        Its arguments may be calls as well. A comparison, an operation or a test of what the candidate gave is not
+        made where the candidate runs, since nothing there can be trusted.
+        """
+        match node:
+            case ast.Call(func=ast.Name(id=name), args=[inner, *rest]) if name in _WRAPPERS - self.candidate:
+                parts = [*rest, *(word.value for word in node.keywords)]
+                return self._is_call(inner) and not any(map(self._mine, parts))
+            case ast.Call(func=ast.Name(id=name)) if name in self.candidate:
+                parts = [*node.args, *(word.value for word in node.keywords)]
+                return all(not self._mine(part) or self._is_call(part) for part in parts)
+        return False
 
     def _distance(self, left: ast.expr, bound: ast.expr) -> tuple[ast.expr, _Expected]:
         """`abs(f(x) - y) < tolerance`."""
@@ -224,14 +271,13 @@ class _Rewriter:
                 args=[ast.BinOp(left=one, op=ast.Sub(), right=other)],
             ):
                 call, expected = self._equality(one, other)
-                if expected is not None:
-                    tolerance = float(self.evaluator.value(bound))
-                    return call, _Expected(expected.value, "float", tolerance)
+                tolerance = float(self.evaluator.value(bound))
+                return call, _Expected(expected.value, "float", tolerance)
         raise NotConstant("an inequality")
 
     def _isclose(self, left: ast.expr, right: ast.expr, keywords: list[ast.keyword]) -> tuple[ast.expr, _Expected]:
         call, expected = self._equality(left, right)
-        if expected is None or not isinstance(expected.value, int | float):
+        if not isinstance(expected.value, int | float):
             raise NotConstant("isclose of these")
         bounds = {word.arg: float(self.evaluator.value(word.value)) for word in keywords}
         relative = bounds.get("rel_tol", 1e-9) * abs(expected.value)
@@ -268,10 +314,6 @@ def _foreign_names(call: ast.expr) -> set[str]:
     names = list(_names(call))
     bound = {node.id for node in names if isinstance(node.ctx, ast.Store)}
     return {node.id for node in names} - bound - _BUILT_IN
-
-
-def _truth(node: ast.expr) -> ast.expr:
-    return ast.Call(func=ast.Name(id="bool", ctx=ast.Load()), args=[node], keywords=[])
 
 
 def _iterable(value: Any) -> Iterable[Any]:

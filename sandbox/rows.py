@@ -68,6 +68,7 @@ class _HumanEval(Record, extra="ignore"):
 class _Mbpp(Record, extra="ignore"):
     task_id: StrictStr | int
     test_setup_code: StrictStr | None = ""
+    test_imports: tuple[StrictStr, ...] | None = ()
     test_list: tuple[StrictStr, ...] = Field(min_length=1)
     completion: StrictStr
     limits: Limits = Limits()
