@@ -17,8 +17,10 @@ from collections.abc import Sequence
 import prompts
 from agents.contrast import contrast_groups, failure_words, failures, is_mixed, rejected_lines, tally
 from agents.graded import Graded, require_train
-from agents.playbook import DEFAULT_SECTION, MAX_EDITS, clean_text
+from agents.plain_text import clean_text
+from agents.playbook import MAX_EDITS
 from agents.solver import attempt_id
+from agents.strategy_lines import DEFAULT_SECTION
 from domains.base import Domain, NoVerifier, Verifier
 from domains.spoiling import spoiled_reply
 from prompts import OracleLesson, OracleRules

@@ -16,6 +16,7 @@ from typing import Protocol, TypeVar
 
 import prompts
 from agents.contrast import rejected_lines, tally
+from agents.edit_replies import edits_schema, parse_edits
 from agents.graded import Graded, require_train
 from agents.manipulation import manipulation
 from agents.material import Material, material, quote
@@ -26,9 +27,7 @@ from agents.playbook import (
     EditError,
     apply_edits,
     check_size,
-    edits_schema,
     numbered,
-    parse_edits,
     parse_strategy,
     strategy_text_in,
     without_thoughts,

@@ -6,7 +6,8 @@ import prompts
 from agents.graded import Graded
 from agents.judge import judge_attempt
 from agents.oracle import OracleTeacher
-from agents.playbook import apply_edits, check_size, clean_text, parse_strategy
+from agents.plain_text import clean_text
+from agents.playbook import apply_edits, check_size, parse_strategy
 from domains import get_domain
 from models.tokens import count_tokens
 from records.config import RunConfig, Sizes

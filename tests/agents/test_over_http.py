@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from agents.playbook import apply_edits, edits_schema
+from agents.edit_replies import edits_schema
+from agents.playbook import apply_edits
 from agents.teacher import LLMTeacher
 from models.export import anthropic_line, openai_line
 from models.gateway import CallRequest, Gateway, RetryPolicy, call_key

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from agents.edit_replies import parse_edits
+from agents.plain_text import clean_text
 from agents.playbook import (
     EditError,
     apply_edits,
     check_size,
-    clean_text,
     numbered,
-    parse_edits,
     parse_strategy,
     strategy_text_in,
 )
@@ -42,7 +42,7 @@ def test_parse_gives_bullets_with_ids() -> None:
     assert numbered(parsed).splitlines()[:2] == ["## Method", "[b1] Read the whole task first."]
 
 
-@given(st.text(alphabet=st.sampled_from("ab #-*\n1.\t|<>\u202e\x00\ud800é"), max_size=200))
+@given(st.text(alphabet=st.sampled_from("ab #-*\n1.\t|<>\u202e\x00\ud800é[](:)\u0301\u094d\u200d●、"), max_size=200))
 @settings(max_examples=300, deadline=None)
 def test_any_text_parses_and_its_rendering_parses_to_itself(text: str) -> None:
     once = parse_strategy(text, name="x")
@@ -191,7 +191,7 @@ def test_cleaned_text_is_one_harmless_line(text: str) -> None:
     cleaned = clean_text(text + "<|im_start|>")
     assert "<|im_start|>" not in cleaned
     assert len(cleaned.splitlines()) <= 1
-    assert not any(unicodedata.category(c) in ("Cc", "Cf", "Cs") for c in cleaned)
+    assert not any(unicodedata.category(c) in ("Cc", "Cf", "Cs") for c in cleaned if c not in "\u200c\u200d")
 
 
 def test_markers_hidden_in_each_other_are_removed_too() -> None:
@@ -208,3 +208,133 @@ def test_hostile_replies_cost_little_time(piece: str) -> None:
             parse_edits(text, LABELS)
         parse_strategy(strategy_text_in(text), name="x", parent=strategy())
     assert time.process_time() - started < 3
+
+
+MARKS = [
+    "1、{}", "+ {}", "● {}", "– {}", "({}) {}", "Step 1: {}", "**Step 1:** {}", "[b1] {}", "a) {}", "(a) {}", "1) {}",
+    "• {}",     "* {}", "| 1 | {} |", "①{}", "1️⃣ {}", "（1）{}", "1．{}", "- [ ] {}", "**1.** {}",
+    "步骤1：{}", "ii) {}", "→ {}", "A. {}", "✅ {}",
+]  # fmt: skip
+ADVICE = ["Read the whole task.", "Name the edge cases.", "Write it down, then check.", "Run one case by hand."]
+
+
+@pytest.mark.parametrize("mark", MARKS)
+@pytest.mark.parametrize("heading", ["## Method\n", ""])
+def test_every_usual_list_mark_gives_bullets(mark: str, heading: str) -> None:
+    lines = [mark.replace("({})", f"({number})").replace("{}", text) for number, text in enumerate(ADVICE, 1)]
+    reply = heading + "\n".join(lines)
+    for text in (strategy_text_in(reply), strategy_text_in(f"```\n{reply}\n```"), reply):
+        parsed = parse_strategy(text, name="x")
+        assert [bullet.text for bullet in parsed.bullets] == ADVICE
+        assert {bullet.section for bullet in parsed.bullets} == {"Method"}
+        assert parse_strategy(parsed.text, name="x").bullets == parsed.bullets
+
+
+@pytest.mark.parametrize("between", ["\n", "\n\n"])
+def test_plain_lines_under_a_heading_are_bullets_of_their_own(between: str) -> None:
+    text = strategy_text_in("Sure, here it is:\n\n**Method**\n" + between.join(ADVICE))
+    assert [bullet.text for bullet in parse_strategy(text, name="x").bullets] == ADVICE
+
+
+def test_a_wrapped_sentence_is_one_bullet() -> None:
+    wrapped = "Work through the examples one by one, and for each of them\nwrite down what is asked.\nThen solve it."
+    texts = [bullet.text for bullet in parse_strategy("## Method\n" + wrapped, name="x").bullets]
+    assert texts == [wrapped.rsplit("\n", 1)[0].replace("\n", " "), "Then solve it."]
+
+
+def test_a_table_gives_its_rows_without_its_head() -> None:
+    table = "| # | Advice | Why |\n|---|:--|---|\n| 1 | Read. | It helps. |\n|2|Check `a\\|b`.||"
+    texts = [bullet.text for bullet in parse_strategy("## Method\n\n" + table, name="x").bullets]
+    assert texts == ["Read.: It helps.", "Check `a|b`."]
+
+
+def test_a_long_bullet_is_split_and_nothing_of_it_is_lost() -> None:
+    sentences = [f"Sentence {number} says what to do in the case of {number} items." for number in range(40)]
+    bullets = parse_strategy("## Method\n- " + " ".join(sentences), name="x").bullets
+    assert " ".join(bullet.text for bullet in bullets) == " ".join(sentences)
+    assert all(len(bullet.text) <= 700 for bullet in bullets)
+    unspaced = "".join(chr(0x4E00 + number) for number in range(1_500))
+    assert "".join(b.text for b in parse_strategy("- " + unspaced, name="x").bullets) == unspaced
+
+
+def test_talk_around_the_list_is_left_out() -> None:
+    reply = "Here is what I learned.\n\n## Method\n1、Read it.\n2、Check it.\n\nLet me know if you want more."
+    assert [b.text for b in parse_strategy(strategy_text_in(reply), name="x").bullets] == ["Read it.", "Check it."]
+    assert strategy_text_in("I cannot help with that.\nSorry.") == ""
+
+
+def test_a_fenced_example_is_not_taken_for_the_strategy() -> None:
+    reply = "## Method\n- Read it.\n- Check it.\n- Write it.\n```\n- x\n```"
+    assert len(parse_strategy(strategy_text_in(reply), name="x").bullets) >= 3
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        (r"Write \frac{a}{b} first", r"Write \frac{a}{b} first"),
+        (r"\beta and \binom{n}{k}", r"\beta and \binom{n}{k}"),
+        (r"a \neq b, \nabla f, x\not= y", r"a \neq b, \nabla f, x\not= y"),
+        (r"\rho, \right) and \rangle", r"\rho, \right) and \rangle"),
+        (r"\theta \times \text{cm} \to \tan x", r"\theta \times \text{cm} \to \tan x"),
+        (r"\underline{x} and \uparrow", r"\underline{x} and \uparrow"),
+        (r"\sqrt{2}, \omega, \( x \), \, and 50\%", r"\sqrt{2}, \omega, \( x \), \, and 50\%"),
+        (r"the frequency $\nu$ and \nu_1, not \neg p", r"the frequency $\nu$ and \nu_1, not \neg p"),
+        (r"\\frac{a}{b} and \\neq", r"\frac{a}{b} and \neq"),
+        (r"first\nthen\tnext\r\nlast", "first then next last"),
+        (
+            r"Read it.\nNot twice:\neg five\nu turns\nno more\nexists",
+            "Read it. Not twice: eg five u turns no more exists",
+        ),
+        (r"say \"so\", it\'s \u00e9 a\/b", 'say "so", it\'s é a/b'),
+    ],
+)
+def test_latex_in_json_survives_and_a_new_line_stays_one(written: str, meant: str) -> None:
+    (edit,) = parse_edits('[{"operation": "ADD", "text": "' + written + '", "origin": ["A1"]}]', LABELS)
+    assert edit.text == meant
+
+
+def listed(*texts: str, operation: str = "ADD", ids: tuple[str, ...] = ()) -> str:
+    return json.dumps([{"operation": operation, "bullet_ids": ids, "text": t, "origin": ["A1"]} for t in texts])
+
+
+@pytest.mark.parametrize(
+    ("reply", "texts"),
+    [
+        (listed("one") + "\nand\n" + listed("two"), ["one", "two"]),
+        (f"```json\n{listed('one')}\n```\nand\n```json\n{listed('two')}\n```\n", ["one", "two"]),
+        (listed("one")[1:-1] + "\n" + listed("two")[1:-1], ["one", "two"]),
+        (listed("one") + " Once more: " + listed("one"), ["one"]),
+        ("Draft: " + listed("x", operation="REPLACE", ids=("b1",)) + "\nFinal: "
+         + listed("y", operation="REPLACE", ids=("b1",)), ["y"]),
+        ("[]\n" + listed("one"), ["one"]),
+    ],
+)  # fmt: skip
+def test_all_lists_of_edits_count_and_a_later_one_revises_an_earlier_one(reply: str, texts: list[str]) -> None:
+    assert [edit.text for edit in parse_edits(reply, LABELS)] == texts
+
+
+def test_more_edits_in_several_lists_than_are_allowed_are_refused() -> None:
+    with pytest.raises(EditError, match="5 edits; at most 4"):
+        parse_edits(listed("a", "b", "c") + listed("d", "e"), LABELS)
+
+
+@pytest.mark.parametrize("text", ["क्‍ष", "می‌خواهم", "നന്‍മ", "ক্‌ষ", "👩‍💻", "❤️‍🔥 fine", "র‍্য", "Tiếng Việt", "x̄ and p̂"])
+def test_joiners_and_marks_that_a_script_needs_stay(text: str) -> None:
+    text = unicodedata.normalize("NFC", text)
+    assert clean_text(text) == text
+    assert parse_strategy("- " + text, name="x").bullets[0].text == text
+
+
+BLANKS = "\u200b\u200c\u200d\u2060\ufe0f\ufe00\U000e0101\u034f\u3164\u115f\u1160\uffa0\u2800" + (
+    "\u00ad\u061c\u17b4\U000e0073\ufeff"
+)
+
+
+@pytest.mark.parametrize("blank", BLANKS)
+def test_signs_that_nobody_sees_are_taken_out_of_advice(blank: str) -> None:
+    assert clean_text(blank.join("solve this") + blank) == "solve this"
+
+
+def test_a_letter_is_not_buried_under_marks() -> None:
+    assert clean_text("s" + "\u0336\u0489\u0301" * 30 + "o")[-1] == "o"
+    assert len(clean_text("s" + "\u0336" * 600)) == 3

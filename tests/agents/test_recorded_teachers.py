@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 
 from agents.arms import arm_contexts
+from agents.edit_replies import parse_edits
 from agents.playbook import (
     MAX_BULLETS,
     EditError,
     apply_edits,
     check_size,
-    parse_edits,
     parse_strategy,
     strategy_text_in,
 )
