@@ -53,6 +53,7 @@ from graphs.usage import usage_rows
 from models.budget import BudgetSpent
 from models.gateway import Gateway
 from models.spec import check_available, family, parse_spec
+from models.trainable import training_problem
 from records.config import FREE_SETTINGS, RunConfig
 from records.nouns import Problem, content_hash
 from records.rundir import RunDirectory, RunError
@@ -111,6 +112,7 @@ def new_run_id(config: RunConfig) -> str:
 def create_run(config: RunConfig, runs: Path, run_id: str | None = None) -> RunDirectory:
     """Make the directory of a new run. Raises RunError if the models cannot be used or the name is taken."""
     _check_models(config)
+    _check_training(config)
     run = RunDirectory(runs / safe_name(run_id or new_run_id(config)))
     if any((run.path / name).exists() for name in ("run.json", COMPOSITION)):
         raise RunError(f"run '{run.id}' exists; resume it, or choose another --run name")
@@ -150,8 +152,7 @@ def _check_models(config: RunConfig) -> None:
             raise RunError(f"{role} '{spec}': only a teacher can be the oracle; use `embedded` or another model")
         if problem := check_available(parsed):
             raise RunError(f"{role} '{spec}': {problem}")
-    trained = any(arm.startswith("lora_") for arm in config.student_arms)
-    if trained and parse_spec(config.student).provider not in ("embedded", "hf"):
+    if _trains(config) and parse_spec(config.student).provider not in ("embedded", "hf"):
         raise RunError(
             f"student '{config.student}' cannot be trained here; use `embedded` or hf:PATH-or-ID, or measure it "
             "untrained with --set 'student_arms=[base, base+strategy]'"
@@ -159,6 +160,16 @@ def _check_models(config: RunConfig) -> None:
     check_prices(config)
     if missing := check_installed(config):
         raise RunError(missing)
+
+
+def _trains(config: RunConfig) -> bool:
+    return any(arm.startswith("lora_") for arm in config.student_arms)
+
+
+def _check_training(config: RunConfig) -> None:
+    """A student that is to be trained can be, as far as one row shows."""
+    if _trains(config) and (problem := training_problem(parse_spec(config.student))):
+        raise RunError(f"student '{config.student}' cannot be trained: {problem}")
 
 
 def _check_teachers(config: RunConfig) -> None:

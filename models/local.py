@@ -29,7 +29,7 @@ from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.messages.ai import UsageMetadata
 from langchain_core.outputs import ChatGeneration, ChatResult
 
-from models.chat import render
+from models.chat import end_tokens, render
 from models.decoding import Backend, Row, decode
 from models.fast_llama import MIN_SHARED, LlamaBackend, LlamaWeights, common_beginning, supports
 from models.generic_decoder import TransformersBackend
@@ -123,7 +123,7 @@ class _Loaded:
         if not self.tokenizer.chat_template:
             raise LocalModelError(f"the model '{source}' has no chat template; use its instruct version")
         self.lora = LoraSwitch(self.model)
-        self.ends = _end_tokens(self.model, self.tokenizer)
+        self.ends = end_tokens(self.tokenizer, self.model.config, self.model.generation_config)
         self.context = int(getattr(self.model.config, "max_position_embeddings", 2048))
         self._shared: dict[str, tuple[int, ...]] = {}
         self._threads = torch.get_num_threads()
@@ -182,14 +182,6 @@ def _probe(threads: int, dtype: torch.dtype) -> float:
     for _ in range(20):
         torch.nn.functional.linear(a, b)
     return time.perf_counter() - started
-
-
-def _end_tokens(model: Any, tokenizer: Any) -> frozenset[int]:
-    """All tokens at which a reply ends."""
-    found: set[int] = set()
-    for value in (model.config.eos_token_id, model.generation_config.eos_token_id, tokenizer.eos_token_id):
-        found.update(value if isinstance(value, list) else [value])
-    return frozenset(token for token in found if token is not None)
 
 
 class LocalModel:

@@ -1,5 +1,6 @@
 """LoRA adapters merged into a model's weights, and taken out again exactly.
 
+A weight that lies the other way round (GPT-2's Conv1D: inputs x outputs) gets the product's transpose.
 Guaranteed: after `LoraSwitch.activate(None)` every weight has its original bits, since originals
 are kept, not subtracted. A merged weight is W + scale * B A, added in fp32 and rounded once to the
 model's dtype. Not supported, and refused: DoRA, trained biases, fully trained modules, other
@@ -49,7 +50,7 @@ def read_deltas(folder: Path) -> dict[str, tuple[Tensor, Tensor, float]]:
 
 
 def _refuse_unsupported(folder: Path, config: dict[str, Any]) -> None:
-    problems = [name for name in ("use_dora", "modules_to_save", "fan_in_fan_out") if config.get(name)]
+    problems = [name for name in ("use_dora", "modules_to_save") if config.get(name)]
     if config.get("peft_type") != "LORA":
         problems.append(f"peft_type={config.get('peft_type')}")
     if config.get("bias", "none") != "none":
@@ -98,24 +99,29 @@ class LoraSwitch:
             return False
         prepared = self._prepare(Path(folder)) if folder else []
         self._restore()
-        for parameter, low, high, scale in prepared:
+        for parameter, low, high, scale, lies_across in prepared:
             self._originals.append((parameter, parameter.detach().clone()))
             delta = (high.to(parameter.device).float() @ low.to(parameter.device).float()) * scale
-            parameter.copy_(parameter.float() + delta)
+            parameter.copy_(parameter.float() + (delta.T if lies_across else delta))
         self._active = wanted
         return True
 
-    def _prepare(self, folder: Path) -> list[tuple[torch.nn.Parameter, Tensor, Tensor, float]]:
+    def _prepare(self, folder: Path) -> list[tuple[torch.nn.Parameter, Tensor, Tensor, float, bool]]:
         """The adapter's matrices with the parameters they change; nothing is changed yet."""
+        from transformers.pytorch_utils import Conv1D
+
         prepared = []
         for module, (low, high, scale) in read_deltas(folder).items():
             try:
-                parameter = self._model.get_submodule(module).weight
+                changed = self._model.get_submodule(module)
+                parameter = changed.weight
             except AttributeError as error:
                 raise AdapterError(f"{folder}: this model has no module '{module}'") from error
-            if not isinstance(parameter, torch.nn.Parameter) or parameter.shape != (high.shape[0], low.shape[1]):
+            across = isinstance(changed, Conv1D)
+            shape = (low.shape[1], high.shape[0]) if across else (high.shape[0], low.shape[1])
+            if not isinstance(parameter, torch.nn.Parameter) or parameter.shape != shape:
                 raise AdapterError(f"{folder}: '{module}' has another shape in this model; was it trained on another?")
-            prepared.append((parameter, low, high, scale))
+            prepared.append((parameter, low, high, scale, across))
         return prepared
 
     def _restore(self) -> None:

@@ -25,7 +25,7 @@ FORMS = (
     "oracle (teacher only; not a language model)",
     "embedded (SmolLM2-135M-Instruct, on this machine)",
     "embedded+ADAPTER_DIR",
-    "hf:PATH-or-ID[+ADAPTER_DIR]",
+    "hf:PATH-or-ID[+ADAPTER_DIR] (a + that belongs to the path is written ++)",
     "anthropic:NAME",
     "openai:NAME",
     "vllm:NAME@URL (any OpenAI-compatible server)",
@@ -43,6 +43,7 @@ _KEY_BEGINNINGS = {  # the first that fits counts
     "hf_": "Hugging Face",
     "AIza": "Google",
 }
+_NAME_AND_ADAPTER = re.compile(r"((?:[^+]|\+\+)*)(\+?)(.*)", re.DOTALL)
 _PACKAGES = {"anthropic": "langchain_anthropic", "openai": "langchain_openai", "vllm": "langchain_openai"}
 _FREE = "`oracle`, `embedded`, `hf:PATH-or-ID` and `vllm:NAME@URL` need no key"
 _FAMILIES = ("smollm", "qwen", "llama", "mistral", "mixtral", "gemma", "phi", "claude", "gpt", "deepseek", "olmo")
@@ -76,7 +77,8 @@ class ModelSpec(Record):
         return self.model_copy(update={"adapter": None})
 
     def __str__(self) -> str:
-        text = self.provider + (f":{self.name}" if self.name else "")
+        name = self.name.replace("+", "++") if self.local else self.name
+        text = self.provider + (f":{name}" if name else "")
         return text + (f"@{self.url}" if self.url else "") + (f"+{self.adapter}" if self.adapter else "")
 
 
@@ -108,9 +110,10 @@ def _parse_embedded(text: str) -> ModelSpec:
 
 
 def _split_adapter(text: str, rest: str) -> tuple[str, str | None]:
-    """Split NAME[+ADAPTER] at the first '+' after which something follows."""
-    name, plus, adapter = rest.partition("+")
-    if not name or (plus and not adapter):
+    """Split NAME[+ADAPTER] at the first single '+'; a '+' that belongs to the name is written twice."""
+    found = _NAME_AND_ADAPTER.fullmatch(rest)
+    name, adapter = (found[1].replace("++", "+"), found[3]) if found else ("", None)
+    if not found or not name or (found[2] and not adapter):
         raise _error(text, "a name or the adapter's directory is missing around '+'")
     return name, adapter or None
 
@@ -202,8 +205,17 @@ def _local_problem(spec: ModelSpec) -> str | None:
     path = Path(spec.name).expanduser()
     looks_local = spec.name.startswith(("/", "./", "../", "~")) or path.exists()
     if looks_local and not (path / "config.json").is_file():
-        return f"'{spec}': {path} is no model directory (it has no config.json)"
+        return _no_model(spec, path)
     return None
+
+
+def _no_model(spec: ModelSpec, path: Path) -> str:
+    """Why a directory is no model: it holds an adapter, its name was cut at a '+', or it is something else."""
+    if (path / "adapter_config.json").is_file():
+        return f"'{spec}': {path} is a LoRA adapter, not a model; write hf:BASE+{path} with its base model"
+    if spec.adapter and Path(f"{path}+{spec.adapter}").is_dir():
+        return f"'{spec}': a + that belongs to the path is written ++ (hf:{spec.name}++{spec.adapter})"
+    return f"'{spec}': {path} is no model directory (it has no config.json)"
 
 
 def _adapter_problem(spec: ModelSpec) -> str | None:

@@ -17,8 +17,9 @@ import numpy as np
 from pydantic import ValidationError
 from transformers import PreTrainedTokenizerBase
 
+from models.chat import ChatError, row_texts
 from records.exclusions import Exclusion, standing_exclusions
-from records.nouns import Decision, Message, Record, TrainingRow, content_hash
+from records.nouns import Decision, Record, TrainingRow, content_hash
 from records.rundir import RunDirectory
 from training.errors import TrainingError
 
@@ -167,20 +168,18 @@ def tokenise(rows: Sequence[TrainingRow], tokenizer: PreTrainedTokenizerBase, en
 
 
 def _example(row: TrainingRow, tokenizer: PreTrainedTokenizerBase, ends: frozenset[int]) -> Example:
-    prompt = _ids(tokenizer, row.prompt, generation=True)
-    ids = _ids(tokenizer, (*row.prompt, *row.completion), generation=False)
-    if ids[: len(prompt)] != prompt or len(ids) == len(prompt):
-        raise TrainingError(
-            f"row {row.id}: the chat template renders the prompt differently once the reply follows, "
-            "so the model would be trained on a prompt that it never sees"
-        )
+    try:
+        asked, written = row_texts(tokenizer, row.prompt, row.completion)
+    except ChatError as error:
+        raise TrainingError(f"row {row.id}: {error}") from error
+    prompt, ids = _ids(tokenizer, asked), _ids(tokenizer, asked + written)
+    if ids[: len(prompt)] != prompt:  # a token reaches over the border: the model is asked with the prompt alone
+        ids = prompt + _ids(tokenizer, written)
     last_end = max((i for i in range(len(prompt), len(ids)) if ids[i] in ends), default=len(ids) - 1)
     return Example(ids[: last_end + 1], len(prompt))
 
 
-def _ids(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], generation: bool) -> list[int]:
-    chat = [message.model_dump() for message in messages]
-    text = tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=generation)
+def _ids(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
     return list(tokenizer(text, add_special_tokens=False)["input_ids"])
 
 

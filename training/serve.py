@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 from models.calls import CallError, CallRequest
 from models.identity import model_identity
 from models.served import ServerError, VllmServer
-from models.spec import parse_spec
+from models.spec import ModelSpec
 from records.nouns import Message, Problem
 from records.rundir import RunDirectory, RunError
 from training.errors import TrainingError
@@ -133,7 +133,7 @@ async def _served(job: Job, folder: Path, dtype: str) -> Replies:
     from models.chat import render
 
     tokenizer = _tokenizer(job.model)
-    spec = parse_spec(f"hf:{job.model}+{job.adapter}")
+    spec = ModelSpec(provider="hf", name=job.model, adapter=str(job.adapter))
     server = await VllmServer.open(job.model, folder, dtype)
     try:
         name = await server.adapter(str(job.adapter), model_identity(spec))

@@ -14,6 +14,8 @@ import math
 import os
 import shutil
 import time
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +25,10 @@ from peft import LoraConfig, PeftModel
 from safetensors import SafetensorError
 from torch import Tensor
 from transformers import (
+    AutoConfig,
     AutoModelForCausalLM,
     AutoTokenizer,
+    GenerationConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
     PrinterCallback,
@@ -36,6 +40,7 @@ from transformers import (
 )
 from trl import SFTConfig, SFTTrainer
 
+from models.chat import end_tokens
 from records.config import TrainingConfig
 from records.rundir import write_atomically
 from training.attention import NAME
@@ -179,9 +184,17 @@ def load_tokenizer(directory: str) -> tuple[PreTrainedTokenizerBase, frozenset[i
         tokenizer = AutoTokenizer.from_pretrained(directory)
     except (OSError, ValueError) as error:
         raise TrainingError(f"cannot load the student's tokenizer from {directory}: {_first_line(error)}") from error
-    if tokenizer.eos_token_id is None:
+    ends = end_tokens(tokenizer, *_configurations(directory))
+    if not ends:
         raise TrainingError(f"the tokenizer in {directory} has no end token: the student could never learn to stop")
-    return tokenizer, frozenset({tokenizer.eos_token_id})
+    return tokenizer, ends
+
+
+def _configurations(directory: str) -> Iterator[Any]:
+    """The student's configurations that may name end tokens: those that generation honours too."""
+    for kind in (AutoConfig, GenerationConfig):
+        with suppress(OSError, ValueError):  # a model need not have both
+            yield kind.from_pretrained(directory)
 
 
 def _first_line(error: Exception) -> str:
