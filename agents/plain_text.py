@@ -54,7 +54,7 @@ def without_invisible(text: str) -> str:
 
 def without_joiners(text: str) -> str:
     """The text without any sign that is not seen, those that a script needs included."""
-    return "".join(sign for sign in text if _is_seen(sign))
+    return text if text.isascii() and text.isprintable() else "".join(filter(_is_seen, text))
 
 
 def without_diacritics(text: str) -> str:

@@ -19,7 +19,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from agents.solver import render_messages
-from evaluation.leakage import near_duplicates, normalise
+from evaluation.leakage import near_duplicates
+from evaluation.look_alikes import normalise
 from records.nouns import Attempt, Judgement, Message, Problem, TrainingRow, Verdict, content_hash
 from records.rundir import RunDirectory, write_atomically
 

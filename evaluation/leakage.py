@@ -6,7 +6,9 @@ words of its prompt in a row, eight of its reference - is caught, unless the quo
 domain's own language: they stand in over a fifth of the training prompts, or in the prompts of
 three training families. (Such words tell nothing of an item that training does not tell.)
 
-Not guaranteed: a leak in other words. The problems of one generator family differ only in their
+So is a quotation in look-alikes, with invisible signs, marked up, spelled letter by letter or without spaces.
+
+Not guaranteed: a leak in other words or encodings. The problems of one generator family differ only in their
 parameters, so shared 8-grams and alike texts between train and test are by construction; they are
 counted and reported, not forbidden. The answer to them is the ood split, whose families or sizes
 are not in train. A class label ("YES") is no literal answer, and a bare number is an id only after
@@ -16,7 +18,6 @@ a word like "problem".
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from itertools import combinations
 import numpy as np
 import scipy  # loads its parts when they are used: the program starts faster
 
+from evaluation.look_alikes import JoinedGrams, folded, normalise, readings
 from records.nouns import Problem, Record, Split
 
 STRATEGY_GRAM = 5
@@ -83,15 +85,14 @@ class LeakReport(Record):
         return not self.errors
 
 
-def normalise(text: str) -> str:
-    """Text for comparison: NFKC, no invisible characters, case folded, single spaces."""
-    visible = (c for c in unicodedata.normalize("NFKC", text) if unicodedata.category(c) != "Cf")
-    return " ".join("".join(visible).casefold().split())
-
-
 def words(text: str) -> list[str]:
     """Words of a text, without punctuation."""
     return _WORD.findall(normalise(text))
+
+
+def word_grams(text: str, n: int) -> set[str]:
+    """Runs of `n` words of the text, and of what its look-alikes mean."""
+    return {gram for reading in {normalise(text), folded(text)} for gram in grams(_WORD.findall(reading), n)}
 
 
 def grams(tokens: Sequence[str], n: int) -> set[str]:
@@ -103,8 +104,11 @@ def grams(tokens: Sequence[str], n: int) -> set[str]:
 
 def phrases(text: str, n: int) -> set[str]:
     """Runs of `n` words, counted both without punctuation and as separated by spaces."""
-    spaced = [token.strip(_EDGES) or token for token in normalise(text).split()]
-    return grams(words(text), n) | {f"␣{gram}" for gram in grams(spaced, n)}
+    found = word_grams(text, n)
+    for reading in {normalise(text), folded(text)}:
+        spaced = [token.strip(_EDGES) or token for token in reading.split()]
+        found |= {f"␣{gram}" for gram in grams(spaced, n)}
+    return found
 
 
 class StrategyCheck:
@@ -115,25 +119,30 @@ class StrategyCheck:
         held_out = [problem for problem in problems if problem.split in HELD_OUT]
         self._problems = {problem.id: problem for problem in problems}
         self._prompts = _index(held_out, train, lambda p: phrases(p.prompt, STRATEGY_GRAM))
-        self._references = _index(held_out, train, lambda p: grams(words(p.reference), REFERENCE_GRAM))
-        self._answers = _answers(problems)
-        self._ids = {normalise(problem.id): problem.id for problem in problems}
+        self._references = _index(held_out, train, lambda p: word_grams(p.reference, REFERENCE_GRAM))
+        self._answers = {answer: (_spellings(answer), ids) for answer, ids in _answers(problems).items()}
+        self._ids = {problem.id: _spellings(problem.id) for problem in problems}
+        self._joined_prompts = JoinedGrams({gram: ids for gram, ids in self._prompts.items() if gram[0] != "␣"})
+        self._joined_references = JoinedGrams(self._references)
 
     def leaks(self, text: str) -> list[Leak]:
         """All leaks of one strategy text, the same for the same text."""
-        found = list(self._id_leaks(normalise(text))) + list(self._answer_leaks(normalise(text)))
-        found += self._gram_leaks("words of a prompt", phrases(text, STRATEGY_GRAM), self._prompts)
-        found += self._gram_leaks("words of a reference", grams(words(text), REFERENCE_GRAM), self._references)
+        forms = readings(text)
+        found = list(self._id_leaks(forms)) + list(self._answer_leaks(forms))
+        prompt_grams = phrases(text, STRATEGY_GRAM) | set(self._joined_prompts.within(text))
+        found += self._gram_leaks("words of a prompt", prompt_grams, self._prompts)
+        reference_grams = word_grams(text, REFERENCE_GRAM) | set(self._joined_references.within(text))
+        found += self._gram_leaks("words of a reference", reference_grams, self._references)
         return found
 
-    def _id_leaks(self, text: str) -> Iterator[Leak]:
-        for key, problem_id in self._ids.items():
-            if key in text and _id_pattern(key).search(text):
+    def _id_leaks(self, forms: Sequence[str]) -> Iterator[Leak]:
+        for problem_id, keys in self._ids.items():
+            if any(key in text and _id_pattern(key).search(text) for key in keys for text in forms):
                 yield self._leak("id", [problem_id], problem_id)
 
-    def _answer_leaks(self, text: str) -> Iterator[Leak]:
-        for answer, ids in self._answers.items():
-            if answer in text and re.search(rf"(?<![^\W_]){re.escape(answer)}(?![^\W_])", text):
+    def _answer_leaks(self, forms: Sequence[str]) -> Iterator[Leak]:
+        for answer, (keys, ids) in self._answers.items():
+            if any(key in text and _stands_alone(key, text) for key in keys for text in forms):
                 yield self._leak("answer", ids, answer)
 
     def _gram_leaks(self, kind: str, found: set[str], index: Mapping[str, list[str]]) -> list[Leak]:
@@ -213,6 +222,15 @@ def _answers(problems: Sequence[Problem]) -> dict[str, list[str]]:
     rare = {text: group for text, group in found.items() if len(group) <= often}
     ids = {text: [problem.id for problem in group if problem.split in HELD_OUT] for text, group in rare.items()}
     return {text: held_out for text, held_out in ids.items() if held_out}
+
+
+def _spellings(key: str) -> tuple[str, ...]:
+    """A name or an answer as it may stand in the readings of a text."""
+    return tuple(form for number, form in enumerate(readings(key)) if number == 0 or len(form) >= SHORTEST_ANSWER)
+
+
+def _stands_alone(key: str, text: str) -> bool:
+    return re.search(rf"(?<![^\W_]){re.escape(key)}(?![^\W_])", text) is not None
 
 
 def _id_pattern(key: str) -> re.Pattern[str]:

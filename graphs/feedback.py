@@ -19,7 +19,7 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
 
 from agents.solver import Solver
-from evaluation.leakage import normalise
+from evaluation.look_alikes import normalise
 from evaluation.student_rounds import failing_families
 from evaluation.verdicts import HEADLINE_ORDER
 from graphs.attempts import Job, attempt_all, evaluation_row, share_passed

@@ -3,6 +3,7 @@
 import random
 import time
 from collections import Counter
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given, settings
@@ -208,3 +209,70 @@ def test_the_shipped_strategies_carry_no_leak(name: str) -> None:
     check = StrategyCheck(get_domain(name).load(None, Sizes(), seed=0))
     for strategy in ("python", "scheduling"):
         assert check.leaks(prompts.load_strategy_file(strategy)) == []
+
+
+ALIKE = str.maketrans("aeopcxyis", "\u0430\u0435\u043e\u0440\u0441\u0445\u0443\u0456\u0455")
+WIDE = str.maketrans({chr(code): chr(code + 0xFEE0) for code in range(33, 127)})
+DISGUISES: dict[str, Callable[[str], str]] = {
+    "variation selectors": "\ufe0f".join,
+    "other selectors": "\U000e0101".join,
+    "zero width": "\u200d".join,
+    "blank letters": "\u3164".join,
+    "other blank letters": "\u115f".join,
+    "a Braille blank": "\u2800".join,
+    "soft hyphens": "\u00ad".join,
+    "combining marks": "\u0336".join,
+    "accents": lambda text: "".join(c + "\u0301" for c in text),
+    "Cyrillic": lambda text: text.translate(ALIKE),
+    "a Cyrillic letter per word": lambda text: " ".join(word[:-1] + word[-1].translate(ALIKE) for word in text.split()),
+    "Greek": lambda text: text.translate(str.maketrans("aoivp", "\u03b1\u03bf\u03b9\u03bd\u03c1")),
+    "full width": lambda text: text.translate(WIDE),
+    "small capitals": lambda text: text.translate(str.maketrans("aemt", "\u1d00\u1d07\u1d0d\u1d1b")),
+    "joined": lambda text: text.replace(" ", ""),
+    "joined in pairs": lambda text: text.replace(" ", "", 2),
+    "bold inside": lambda text: " ".join(f"**{word[:2]}**{word[2:]}" for word in text.split()),
+    "tags inside": lambda text: " ".join(f"<b>{word[:2]}</b>{word[2:]}" for word in text.split()),
+    "spelled": lambda text: " ".join("-".join(word) for word in text.split()),
+    "spaced": " ".join,
+    "dotted": lambda text: text.replace(" ", "."),
+    "entities": lambda text: "".join(f"&#{ord(c)};" for c in text),
+}
+
+
+@pytest.mark.parametrize("disguise", DISGUISES)
+def test_a_disguised_quotation_is_caught(disguise: str) -> None:
+    for item in HELD_OUT[:8]:
+        words_of = item.prompt.split("them: ")[1].split(".")[0]
+        leaks = CHECK.leaks(f"{INNOCENT}\n- {DISGUISES[disguise](words_of)}")
+        assert any(leak.kind == "words of a prompt" and item.id in leak.problem_ids for leak in leaks)
+
+
+@pytest.mark.parametrize(
+    "disguise", sorted(set(DISGUISES) - {"joined in pairs", "spelled", "spaced", "dotted", "a Braille blank"})
+)
+def test_a_disguised_answer_is_caught(disguise: str) -> None:
+    for item in HELD_OUT[:8]:
+        leaks = CHECK.leaks(f"{INNOCENT}\n- It is {DISGUISES[disguise](str(item.answer))} there.")
+        assert any(leak.kind == "answer" and item.id in leak.problem_ids for leak in leaks), item.answer
+
+
+def test_letters_within_other_words_are_no_quotation() -> None:
+    item = HELD_OUT[0].model_copy(update={"prompt": "Take a list of numbers and add them."})
+    check = StrategyCheck([*ITEMS, item])
+    assert not check.leaks("- Check the data list of numbersand do not sort.")
+    assert check.leaks("- Know alistofnumbersandadd.")
+
+
+def test_texts_of_other_scripts_are_compared_as_before() -> None:
+    russian = (
+        "\u041d\u0430\u0439\u0434\u0438 "
+        "\u0432\u0441\u0435 "
+        "\u043f\u0440\u043e\u0441\u0442\u044b\u0435 "
+        "\u0447\u0438\u0441\u043b\u0430 "
+        "\u0434\u043e "
+        "\u0441\u0442\u0430"
+    )
+    prompt = russian
+    item = HELD_OUT[0].model_copy(update={"prompt": prompt})
+    check = StrategyCheck([*ITEMS, item])
+    assert check.leaks(f"- {prompt.upper()}") and check.leaks(f"- {prompt.replace(' ', '')}")
