@@ -14,6 +14,7 @@ _ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|.)", re.DOTALL)
 _LETTERS = re.compile(r"[A-Za-z]*")
 
 _COMMANDS = re.compile(
+    "nRightarrow|nLeftarrow|ref|textless|textgreater|textcolor|textnormal|"
     "nabla|natural|ncong|nearrow|neq|neqq|neqslant|newcommand|newline|ngeq|ngtr|nleftarrow|nleq|nolimits|nonumber|"
     "normalfont|normalsize|not|notag|notin|nrightarrow|nsim|nsubset|nsubseteq|nsucc|nsupseteq|nvdash|nwarrow|"
     "rangle|rbrace|rbrack|rceil|rfloor|rgroup|rho|right|rightarrow|rightharpoonup|rightleftharpoons|rm|root|"

@@ -46,7 +46,7 @@ _HARD_MARK = re.compile(
     re.VERBOSE | re.IGNORECASE,
 )
 # Marks that may also stand in the middle of a sentence: they begin a bullet only where no other one is open.
-_SOFT_MARK = re.compile(r"\s*(?:[—→»›~]\s+|[a-hA-H]\.\s+)(?P<text>.*)")
+_SOFT_MARK = re.compile(r"\s*(?:[—→»›~]\s+|(?:[a-hA-H]|[IVX]{1,5})\.\s+|\d{1,2}\.\d{1,2}[.)]?\s+)(?P<text>.*)")
 _TABLE_ROW = re.compile(r"\s{0,3}\|.*\|\s*$")
 _TABLE_RULE = re.compile(r"\s{0,3}\|(?:\s*:?-+:?\s*\|)+\s*$")
 _SPACED_ROW = re.compile(r"\s{0,3}\|\s.*\s\|\s*$")
@@ -58,7 +58,7 @@ _FENCE = re.compile(r"```[A-Za-z]*[^\S\n]*\n(.*?)```", re.DOTALL)
 
 @dataclass(frozen=True)
 class _Line:
-    """One line of a text. `kind` is heading, hard, soft, row, plain or blank; `text` is without its mark."""
+    """One line of a text. `kind` is heading, bold, hard, soft, row, plain or blank; `text` is without its mark."""
 
     kind: str
     text: str
@@ -106,32 +106,45 @@ def _marks(text: str) -> int:
 def _read_lines(text: str) -> list[_Line]:
     raw = text.splitlines()
     rows = _table_rows(raw)
-    return [
+    lines = [
         _Line("row", _row_text(line)) if index in rows else _read_line(line)
         for index, line in enumerate(raw)
         if not (index in rows and rows[index] == "furniture")
     ]
+    return _with_bold_items(lines)
+
+
+def _with_bold_items(lines: Sequence[_Line]) -> list[_Line]:
+    """A bold line is a heading where something follows it, else an item of its own."""
+    found: list[_Line] = []
+    heads_something = False
+    for line in reversed(lines):
+        if line.kind == "bold":
+            mark = _HARD_MARK.match(line.text)
+            section = clean_text(line.text, SECTION_CHARS) or DEFAULT_SECTION
+            found.append(
+                _Line("heading", section) if heads_something else _Line("hard", mark["text"] if mark else line.text)
+            )
+            heads_something = False
+        else:
+            found.append(line)
+            heads_something = line.kind != "heading" if line.kind != "blank" else heads_something
+    return found[::-1]
 
 
 def _read_line(line: str) -> _Line:
     if not line.strip() or _RULE.match(line):
         return _Line("blank", "")
-    if heading := _heading(line):
-        return _Line("heading", clean_text(heading, SECTION_CHARS) or DEFAULT_SECTION)
+    if heading := _HEADING.match(line):
+        name = heading[1].strip().rstrip("#") or heading[1]
+        return _Line("heading", clean_text(name, SECTION_CHARS) or DEFAULT_SECTION)
+    if bold := _BOLD_HEADING.fullmatch(line.strip() if len(line) <= BOLD_HEADING_CHARS else ""):
+        return _Line("bold", bold[1].strip().removesuffix(":"))
     if mark := _HARD_MARK.match(line):
         return _Line("hard", mark["text"])
     if mark := _SOFT_MARK.match(line):
         return _Line("soft", line)
     return _Line("plain", line)
-
-
-def _heading(line: str) -> str | None:
-    """The words of a heading: `## Checks`, `## Checks ##`, or a line of bold words alone."""
-    if heading := _HEADING.match(line):
-        return heading[1].strip().rstrip("#") or heading[1]
-    short = line.strip() if len(line) <= BOLD_HEADING_CHARS else ""
-    bold = _BOLD_HEADING.fullmatch(short)
-    return bold[1].strip().removesuffix(":") if bold else None
 
 
 def _table_rows(lines: Sequence[str]) -> dict[int, str]:

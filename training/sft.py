@@ -196,6 +196,8 @@ def student_directory(spec: str) -> str:
 
 
 def _train(folder: RunDirectory, settings: Settings, rows: Sequence[Any], texts: str) -> str:
+    from models.chat import takes_system
+    from models.system_role import has_system, system_notice
     from training.device import best_dtype, keep_freed_memory
     from training.rows import preflight, tokenise
     from training.trainer import build_trainer, load_student, load_tokenizer, train
@@ -208,6 +210,8 @@ def _train(folder: RunDirectory, settings: Settings, rows: Sequence[Any], texts:
     examples, report = preflight(
         tokenise(rows, tokenizer, ends), tokenizer, ends, limits.max_length, limits.max_loss_of_rows
     )
+    if any(has_system(row.prompt) for row in rows) and not takes_system(tokenizer):
+        print(system_notice(settings.student), flush=True)
     print(report.summary(), flush=True)
     folder.write_json("preflight.json", report.model_dump())
     model = load_student(directory, best_dtype())

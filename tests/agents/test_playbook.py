@@ -338,3 +338,10 @@ def test_signs_that_nobody_sees_are_taken_out_of_advice(blank: str) -> None:
 def test_a_letter_is_not_buried_under_marks() -> None:
     assert clean_text("s" + "\u0336\u0489\u0301" * 30 + "o")[-1] == "o"
     assert len(clean_text("s" + "\u0336" * 600)) == 3
+
+
+def test_bold_lines_that_head_nothing_are_items() -> None:
+    reply = "## Method\n**Read the task.**\n**Check it**\n\n**Checks**\n- Test one.\n\n**Step 2: Run it.**"
+    parsed = parse_strategy(strategy_text_in(reply), name="x")
+    expected = [("Method", "Read the task."), ("Method", "Check it"), ("Checks", "Test one."), ("Checks", "Run it.")]
+    assert [(b.section, b.text) for b in parsed.bullets] == expected

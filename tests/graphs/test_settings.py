@@ -1,9 +1,15 @@
 """Flags and --set become one configuration; what cannot be used is explained."""
 
+from pathlib import Path
+
 import pytest
 
 from domains.base import DomainError
+from graphs.runner import create_run
 from graphs.settings import SettingsError, build_config
+from records.config import RunConfig
+from records.rundir import RunError
+from tests.training.families import save_family
 
 
 def test_set_wins_over_flag_and_flag_over_profile() -> None:
@@ -46,3 +52,21 @@ def test_bad_setting_is_named_with_what_there_is(override: str, words: list[str]
 def test_unknown_domain_lists_the_domains() -> None:
     with pytest.raises(DomainError, match=r"python.*scheduling"):
         build_config({"domain": "chess"}, [])
+
+
+def test_a_student_that_cannot_be_trained_is_refused_before_the_run_exists(tmp_path: Path) -> None:
+    student = save_family("qwen", tmp_path / "student")
+    config = RunConfig.model_validate({"domain": "python", "student": f"hf:{student}"})
+    create_run(config, tmp_path / "runs", "good")
+    (student / "chat_template.jinja").write_text("{{ messages | length }}{{ messages[-1]['content'] }}")
+    with pytest.raises(RunError, match="cannot be trained: the chat template renders the prompt differently"):
+        create_run(config, tmp_path / "runs", "bad")
+    assert not (tmp_path / "runs" / "bad").exists()
+    with pytest.raises(RunError, match="name the base model alone"):
+        create_run(config.model_copy(update={"student": f"embedded+{adapter(tmp_path)}"}), tmp_path / "runs", "third")
+
+
+def adapter(folder: Path) -> Path:
+    for name in ("adapter_config.json", "adapter_model.safetensors"):
+        (folder / name).write_text("{}")
+    return folder

@@ -44,6 +44,7 @@ def test_a_student_trains_tests_and_serves(name: str, tmp_path: Path, capsys: py
     data = rows(4, "lora_strategy", STRATEGY)
     run = make_run(tmp_path / "run", Path(spec.name.replace("+", "++")), data, [approval(STRATEGY)], learning_rate=0.05)
     assert main(["--run", str(run), "--arm", "lora_strategy", "--seed", "1"]) == 0, capsys.readouterr().err
+    assert ("takes no system message" in capsys.readouterr().out) is (name in ("gemma", "gpt2"))
     adapter = run / "adapters" / "lora_strategy-seed1"
     asked = data[0].prompt
     model = LocalModel(str(student), dtype=torch.float32)
