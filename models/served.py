@@ -29,7 +29,7 @@ import psutil
 from pydantic import ValidationError
 
 from models.calls import CallError, CallRequest, Reply
-from models.chat import render
+from models.chat import end_tokens, render
 from models.embedded import EmbeddedModelError, embedded_model_directory
 from models.identity import model_identity
 from models.redaction import is_secret
@@ -136,11 +136,15 @@ class VllmServer:
             raise ServerError(f"vLLM does not load the adapter {folder}: {answer.text[:300]}")
         return name
 
-    async def complete(self, name: str, prompt: list[int], request: CallRequest) -> Reply:
-        """One reply to a prompt of token ids. Raises CallError."""
+    async def complete(
+        self, name: str, prompt: list[int], request: CallRequest, ends: frozenset[int] = frozenset()
+    ) -> Reply:
+        """One reply to a prompt of token ids; it ends at `ends` besides the model's own end. Raises CallError."""
         body = {"model": name, "prompt": prompt, "max_tokens": request.max_tokens, "temperature": request.temperature}
         if request.temperature > 0:
             body["seed"] = request.dice
+        if ends:
+            body["stop_token_ids"] = sorted(ends)
         try:
             answer = await self.client.post("/v1/completions", json=body)
         except httpx.HTTPError as error:
@@ -314,7 +318,7 @@ class ServedCaller:
         except (ServerError, httpx.HTTPError, OSError) as error:
             raise CallError(f"'{spec}' is not served: {error}") from error
         prompt = await asyncio.to_thread(render, tokenizer, request.messages)
-        return await server.complete(name, prompt, request)
+        return await server.complete(name, prompt, request, end_tokens(tokenizer))
 
     async def _server(self, spec: ModelSpec) -> tuple[VllmServer, Any]:
         base = str(spec.base)

@@ -39,7 +39,9 @@ def training_problem(spec: ModelSpec) -> str | None:
 def _trial(directory: str) -> str | None:
     from safetensors import SafetensorError
 
-    if base := adapter_base(Path(directory).expanduser()):
+    folder = Path(directory).expanduser()
+    directory = str(folder) if folder.is_dir() else directory
+    if base := adapter_base(folder):
         return f"{directory} is a LoRA adapter of '{base}', not a model: name hf:{base} as the student"
     try:
         return _fault(directory)

@@ -130,9 +130,10 @@ def _first_difference(answers: dict[str, Replies]) -> dict[str, str] | None:
 
 async def _served(job: Job, folder: Path, dtype: str) -> Replies:
     """Every prompt over HTTP, at the same time."""
-    from models.chat import render
+    from models.chat import end_tokens, render
 
     tokenizer = _tokenizer(job.model)
+    ends = end_tokens(tokenizer)
     spec = ModelSpec(provider="hf", name=job.model, adapter=str(job.adapter))
     server = await VllmServer.open(job.model, folder, dtype)
     try:
@@ -140,7 +141,7 @@ async def _served(job: Job, folder: Path, dtype: str) -> Replies:
         prompts = [await server.tokens(messages) for messages in job.conversations]
         requests = [_request(messages, job.max_tokens) for messages in job.conversations]
         sent = [render(tokenizer, messages) for messages in job.conversations]
-        asked = (server.complete(name, ids, request) for ids, request in zip(sent, requests, strict=True))
+        asked = (server.complete(name, ids, request, ends) for ids, request in zip(sent, requests, strict=True))
         replies = await asyncio.gather(*asked)
     finally:
         await server.close()

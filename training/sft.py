@@ -190,7 +190,10 @@ def student_directory(spec: str) -> str:
         parsed = parse_spec(spec)
         if parsed.provider not in {"embedded", "hf"} or parsed.adapter:
             raise TrainingError(f"student '{spec}' cannot be trained here; use 'embedded' or 'hf:PATH-or-ID'")
-        return str(embedded_model_directory()) if parsed.provider == "embedded" else parsed.name
+        if parsed.provider == "embedded":
+            return str(embedded_model_directory())
+        folder = Path(parsed.name).expanduser()
+        return str(folder) if folder.is_dir() else parsed.name
     except (SpecError, EmbeddedModelError) as error:
         raise TrainingError(str(error)) from error
 

@@ -81,6 +81,9 @@ async def test_it_serves_on_loopback_and_sees_no_key(tmp_path: Path) -> None:
         body, keys, _ = json.loads(reply.text)
         assert body["prompt"] == [1, 2, 3]
         assert (body["max_tokens"], body["temperature"], "seed" in body) == (7, 0.0, False)
+        assert "stop_token_ids" not in body
+        ended = await server.complete(server.record.name, [1], request(), frozenset({9, 2}))
+        assert json.loads(ended.text)[0]["stop_token_ids"] == [2, 9]
         assert keys == []
         assert (reply.finish_reason, reply.prompt_tokens, reply.completion_tokens) == ("length", 3, 1)
         warm = await server.complete(server.record.name, [1], request(temperature=0.5))
