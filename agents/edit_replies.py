@@ -139,7 +139,8 @@ def _edits_in(text: str) -> list[Any]:
             raise EditError("the JSON is nested too deeply") from None
     if not found:
         raise EditError(fault)
-    return _joined(found)
+    proposed = [one for one in found if any(isinstance(edit, dict) and "operation" in edit for edit in one)]
+    return _joined(proposed or found)  # a quoted list of other things is no list of edits
 
 
 def _joined(lists: Sequence[list[Any]]) -> list[Any]:

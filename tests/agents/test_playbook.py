@@ -307,6 +307,7 @@ def listed(*texts: str, operation: str = "ADD", ids: tuple[str, ...] = ()) -> st
         ("Draft: " + listed("x", operation="REPLACE", ids=("b1",)) + "\nFinal: "
          + listed("y", operation="REPLACE", ids=("b1",)), ["y"]),
         ("[]\n" + listed("one"), ["one"]),
+        ('The task had [{"start": 1}], so:\n' + listed("one"), ["one"]),
     ],
 )  # fmt: skip
 def test_all_lists_of_edits_count_and_a_later_one_revises_an_earlier_one(reply: str, texts: list[str]) -> None:
