@@ -86,7 +86,10 @@ def strategy_part(text: str) -> str:
         if name is None and not marked:
             continue
         kept += [f"## {name}"] if name is not None else []
-        kept += [f"- {bullet}" for bullet in (_bullets(_without_talk(lines)) if marked else _bullets(lines))]
+        kept += [
+            f"- {bullet}"
+            for bullet in (_bullets(_without_talk(lines, name is not None)) if marked else _bullets(lines))
+        ]
     return "\n".join(kept)
 
 
@@ -216,12 +219,13 @@ def _is_wrapped(before: str, line: str) -> bool:
     return len(before.rstrip()) >= WRAPPED_CHARS and line.lstrip()[:1].islower()
 
 
-def _without_talk(lines: Sequence[_Line]) -> list[_Line]:
-    """The marked lines of a section and what belongs to them: up to the next empty line."""
-    kept, inside = list[_Line](), False
+def _without_talk(lines: Sequence[_Line], inside: bool) -> list[_Line]:
+    """The marked lines of a section and what belongs to them: up to the next empty line, and what is indented."""
+    kept: list[_Line] = []
     for line in lines:
-        inside = line.kind in ("hard", "soft", "row") or (inside and line.kind != "blank")
-        kept += [line] if inside else []
+        indented = line.kind == "plain" and line.text.startswith(("  ", "\t"))
+        inside = line.kind in ("hard", "soft", "row") or (inside and line.kind != "blank") or (indented and bool(kept))
+        kept += [line] if inside or (kept and line.kind == "blank") else []
     return kept
 
 

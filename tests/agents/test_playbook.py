@@ -346,3 +346,9 @@ def test_bold_lines_that_head_nothing_are_items() -> None:
     parsed = parse_strategy(strategy_text_in(reply), name="x")
     expected = [("Method", "Read the task."), ("Method", "Check it"), ("Checks", "Test one."), ("Checks", "Run it.")]
     assert [(b.section, b.text) for b in parsed.bullets] == expected
+
+
+def test_what_stands_under_a_heading_or_is_indented_under_an_item_is_kept() -> None:
+    reply = "Talk.\n\n## Method\nAlways read.\n1. One.\n\n   More of one.\n2. Two.\n\nDone, tell me more."
+    texts = [bullet.text for bullet in parse_strategy(strategy_text_in(reply), name="x").bullets]
+    assert texts == ["Always read.", "One.", "More of one.", "Two."]
