@@ -1,7 +1,8 @@
 """A small evaluator for the host: constants, arithmetic, comprehensions, a few pure functions.
 
 It computes the expected side of a test. Guaranteed: no name outside its lists can be reached, no
-attribute but those listed, and steps and sizes are capped, so a hostile text costs little.
+attribute but those listed; sizes are measured before an operation is made, and what it takes is
+taken from a number of steps, so a hostile text costs little.
 Not guaranteed: all of Python. What it does not know is NotConstant.
 """
 
@@ -17,8 +18,18 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from sandbox.constant_costs import (
+    MAX_SIZE,
+    call_explodes,
+    crowded,
+    operation_explodes,
+    operation_steps,
+    read_at_once,
+    weight,
+)
+
 MAX_STEPS = 200_000
-MAX_SIZE = 1_000_000  # items of a sequence, bits of an integer
+_WEIGHT_PER_STEP = 50
 
 _BINARY: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,
@@ -113,18 +124,36 @@ class Evaluator:
         else:
             raise NotConstant("assignment to something but a name")
 
-    def spend(self) -> None:
-        """Count one step. Raises NotConstant when there were too many."""
-        self.steps -= 1
+    def spend(self, steps: int = 1) -> None:
+        """Count steps. Raises NotConstant when there were too many."""
+        self.steps -= steps
         if self.steps < 0:
             raise NotConstant("too many steps")
+
+    def _charged(self, value: Any) -> Any:
+        """The value, after its size was paid for: it is new, or an operation goes through it."""
+        size = weight(value)
+        if size > MAX_SIZE or (isinstance(value, set | frozenset | dict) and crowded(value)):
+            raise NotConstant("too large a value")
+        self.spend(size // _WEIGHT_PER_STEP)
+        return value
+
+    def _keys(self, keys: list[Any]) -> list[Any]:
+        """Keys of which a set or a dict can be made."""
+        if crowded(keys):
+            raise NotConstant("keys that all have one hash")
+        return keys
+
+    def _paid(self, node: ast.expr) -> Any:
+        """The value of an expression that is gone through: an operand, an argument, a key."""
+        return self._charged(self._value(node))
 
     def _value(self, node: ast.expr) -> Any:
         self.spend()
         method = getattr(self, f"_do_{type(node).__name__}", None)
         if method is None:
             raise NotConstant(type(node).__name__)
-        return _small(method(node))
+        return method(node)
 
     def _do_Constant(self, node: ast.Constant) -> Any:
         return node.value
@@ -135,28 +164,33 @@ class Evaluator:
         raise NotConstant(f"the name {node.id}")
 
     def _do_Tuple(self, node: ast.Tuple) -> tuple[Any, ...]:
-        return tuple(self._value(item) for item in node.elts)
+        return tuple(self._items(node.elts))
 
     def _do_List(self, node: ast.List) -> list[Any]:
-        return [self._value(item) for item in node.elts]
+        return self._items(node.elts)
+
+    def _items(self, nodes: list[ast.expr]) -> list[Any]:
+        items = [self._value(node) for node in nodes]
+        return items if all(isinstance(node, ast.Constant) for node in nodes) else self._charged(items)
 
     def _do_Set(self, node: ast.Set) -> set[Any]:
-        return {self._value(item) for item in node.elts}
+        return set(self._keys([self._paid(item) for item in node.elts]))
 
     def _do_Dict(self, node: ast.Dict) -> dict[Any, Any]:
         if None in node.keys:
             raise NotConstant("** in a dict")
         pairs = zip(node.keys, node.values, strict=True)
-        return {self._value(k): self._value(v) for k, v in pairs if k is not None}
+        return self._charged({self._paid(k): self._value(v) for k, v in pairs if k is not None})
 
     def _do_UnaryOp(self, node: ast.UnaryOp) -> Any:
         return _UNARY[type(node.op)](self._value(node.operand))
 
     def _do_BinOp(self, node: ast.BinOp) -> Any:
-        left, right = self._value(node.left), self._value(node.right)
-        if type(node.op) not in _BINARY or _explodes(node.op, left, right):
+        left, right = self._paid(node.left), self._paid(node.right)
+        if type(node.op) not in _BINARY or operation_explodes(node.op, left, right):
             raise NotConstant(f"{type(node.op).__name__} with these operands")
-        return _BINARY[type(node.op)](left, right)
+        self.spend(operation_steps(left, right))
+        return self._charged(_BINARY[type(node.op)](left, right))
 
     def _do_BoolOp(self, node: ast.BoolOp) -> Any:
         wanted = isinstance(node.op, ast.Or)
@@ -168,9 +202,9 @@ class Evaluator:
         return result
 
     def _do_Compare(self, node: ast.Compare) -> bool:
-        left = self._value(node.left)
+        left = self._paid(node.left)
         for kind, part in zip(node.ops, node.comparators, strict=True):
-            right = self._value(part)
+            right = self._paid(part)
             if type(kind) not in _COMPARE:
                 raise NotConstant(type(kind).__name__)
             if not _COMPARE[type(kind)](left, right):
@@ -182,7 +216,7 @@ class Evaluator:
         return self._value(node.body if self._value(node.test) else node.orelse)
 
     def _do_Subscript(self, node: ast.Subscript) -> Any:
-        return self._value(node.value)[self._value(node.slice)]
+        return self._charged(self._value(node.value)[self._paid(node.slice)])
 
     def _do_Slice(self, node: ast.Slice) -> slice:
         return slice(*(self._value(part) if part else None for part in (node.lower, node.upper, node.step)))
@@ -196,15 +230,13 @@ class Evaluator:
 
     def _do_Call(self, node: ast.Call) -> Any:
         function = self._function(node.func)
-        arguments = [self._value(part) for part in node.args]
-        named = {part.arg: self._value(part.value) for part in node.keywords if part.arg}
+        arguments = [self._charged(read_at_once(function, self._paid(part))) for part in node.args]
+        named = {part.arg: self._paid(part.value) for part in node.keywords if part.arg}
         if len(named) != len(node.keywords) or "key" in named:
             raise NotConstant("this kind of argument")
-        if function is range and len(range(*arguments)) > MAX_SIZE:
-            raise NotConstant("too long a range")
-        if function is bytes and arguments and isinstance(arguments[0], int):
-            raise NotConstant("bytes of a size")
-        return function(*arguments, **named)
+        if call_explodes(function, arguments, named):
+            raise NotConstant(f"{getattr(function, '__name__', 'a call')} of this size")
+        return self._charged(function(*arguments, **named))
 
     def _function(self, node: ast.expr) -> Callable[..., Any]:
         if isinstance(node, ast.Name) and node.id in self.functions and node.id not in self.names:
@@ -212,24 +244,27 @@ class Evaluator:
         if isinstance(node, ast.Attribute) and not (
             isinstance(node.value, ast.Name) and node.value.id in self.imported
         ):
-            owner = self._value(node.value)
+            owner = self._paid(node.value)
             if node.attr in _METHODS and isinstance(owner, str | list | tuple | dict):
                 return getattr(owner, node.attr)
         if isinstance(node, ast.Attribute):
             return self._do_Attribute(node)
         raise NotConstant("this function")
 
-    def _do_ListComp(self, node: ast.ListComp) -> list[Any]:
-        return [self._value(node.elt) for _ in self._each(node.generators)]
+    def _do_ListComp(self, node: ast.ListComp | ast.GeneratorExp) -> list[Any]:
+        made: list[Any] = self._charged([self._value(node.elt) for _ in self._each(node.generators)])
+        return made
 
-    def _do_GeneratorExp(self, node: ast.GeneratorExp) -> list[Any]:
-        return [self._value(node.elt) for _ in self._each(node.generators)]
+    _do_GeneratorExp = _do_ListComp
 
     def _do_SetComp(self, node: ast.SetComp) -> set[Any]:
-        return {self._value(node.elt) for _ in self._each(node.generators)}
+        return set(self._keys([self._paid(node.elt) for _ in self._each(node.generators)]))
 
     def _do_DictComp(self, node: ast.DictComp) -> dict[Any, Any]:
-        return {self._value(node.key): self._value(node.value) for _ in self._each(node.generators)}
+        pairs = [(self._paid(node.key), self._value(node.value)) for _ in self._each(node.generators)]
+        self._keys([key for key, _ in pairs])
+        made: dict[Any, Any] = self._charged(dict(pairs))
+        return made
 
     def _each(self, generators: list[ast.comprehension]) -> Iterator[None]:
         if not generators:
@@ -242,25 +277,3 @@ class Evaluator:
             if all(self._value(test) for test in generators[0].ifs):
                 yield from self._each(generators[1:])
         self.names = outer
-
-
-def _explodes(kind: ast.operator, left: Any, right: Any) -> bool:
-    """Whether the result would be unreasonably large."""
-    if isinstance(kind, ast.Mod):
-        return isinstance(left, str | bytes)  # formatting: '%1000000000d' is cheap to write
-    if isinstance(kind, ast.Pow):
-        if not isinstance(left, int) or not isinstance(right, int):
-            return False
-        return abs(right) * max(left.bit_length(), 1) > MAX_SIZE
-    if not isinstance(kind, ast.Mult):
-        return False
-    for count, other in ((left, right), (right, left)):
-        if isinstance(count, int) and isinstance(other, str | bytes | list | tuple):
-            return count * len(other) > MAX_SIZE
-    return isinstance(left, int) and isinstance(right, int) and left.bit_length() + right.bit_length() > MAX_SIZE
-
-
-def _small(value: Any) -> Any:
-    if isinstance(value, str | bytes | list | tuple | dict | set | frozenset) and len(value) > MAX_SIZE:
-        raise NotConstant("too large a value")
-    return value

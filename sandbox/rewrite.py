@@ -20,6 +20,8 @@ from sandbox.nouns import Comparison, Limits, Submission, TestCase
 from sandbox.values import ValueProblem, encode
 
 MAX_TESTS = 2000
+_MOST_REASONS = 20  # why a test is not unrolled: the first would do
+_CHARACTERS_PER_STEP = 5  # of values that are written into calls, over and over in a loop
 _BUILT_IN = frozenset(dir(builtins))
 # Functions that may stand around a call where the candidate runs: what they give still has to equal a value that is
 # known to the host alone. `bool` is none of them, since one of its two answers is easily guessed.
@@ -175,6 +177,8 @@ class _Rewriter:
 
     def run(self, body: list[ast.stmt]) -> Rewritten:
         for statement in body:
+            if len(self.unsupported) == _MOST_REASONS:
+                break
             try:
                 self._statement(statement)
             except (NotConstant, ValueProblem, *FAILURES) as problem:
@@ -209,7 +213,7 @@ class _Rewriter:
         if isinstance(test, ast.Constant) and test.value:
             return  # `assert True`
         left, expected = self._split(test)
-        bound = _Bind(self.evaluator.names, self.candidate, self.entry_point).expression(left)
+        bound = _Bind(self.evaluator, self.candidate, self.entry_point).expression(left)
         call = ast.unparse(bound)
         if not self.own_names and (others := _foreign_names(bound) - {self.entry_point}):
             raise NotConstant(f"the name {min(others)}, which the candidate could redefine")
@@ -217,6 +221,7 @@ class _Rewriter:
             raise NotConstant("too many tests")
         comparison, tolerance = expected.comparison, expected.tolerance
         text = encode(expected.value)
+        self.evaluator.spend((len(call) + len(text)) // _CHARACTERS_PER_STEP)
         self.tests.append(
             TestCase(call=call, setup=self.setup, expected=text, comparison=comparison, tolerance=tolerance)
         )
@@ -328,8 +333,8 @@ class _Bind:
     Any other name is left to the candidate's namespace (wrappers such as set, the task's classes).
     """
 
-    def __init__(self, names: Mapping[str, Any], candidate: set[str], entry_point: str) -> None:
-        self.names, self.candidate, self.entry_point = names, candidate, entry_point
+    def __init__(self, evaluator: Evaluator, candidate: set[str], entry_point: str) -> None:
+        self.evaluator, self.candidate, self.entry_point = evaluator, candidate, entry_point
 
     def expression(self, node: ast.expr) -> ast.expr:
         """The expression with its names replaced; `node` stays as it is, since a loop comes back to it."""
@@ -348,12 +353,11 @@ class _Bind:
     def _name(self, node: ast.Name) -> ast.expr:
         if node.id in self.candidate:
             return ast.Name(id=self.entry_point, ctx=ast.Load())
-        if node.id in self.names:
-            return _literal(self.names[node.id])
+        if node.id in self.evaluator.names:
+            return self._literal(self.evaluator.names[node.id])
         return node
 
-
-def _literal(value: Any) -> ast.expr:
-    encode(value)  # plain data only
-    text = re.sub(r"\b(inf|nan)\b", r"float('\1')", repr(value)) if isinstance(value, float) else repr(value)
-    return ast.parse(text, mode="eval").body
+    def _literal(self, value: Any) -> ast.expr:
+        self.evaluator.spend(len(encode(value)) // _CHARACTERS_PER_STEP)  # plain data only
+        text = re.sub(r"\b(inf|nan)\b", r"float('\1')", repr(value)) if isinstance(value, float) else repr(value)
+        return ast.parse(text, mode="eval").body
