@@ -27,9 +27,10 @@ NAMES = {
     "mbpp": "google-research-datasets/mbpp",
     "google-research-datasets/mbpp": "google-research-datasets/mbpp",
 }
-_HUMANEVAL = {"task_id": str, "prompt": str, "entry_point": str, "test": str, "canonical_solution": str}
-_MBPP = {"task_id": int, "code": str, "test_list": list}
-_MBPP_TEST = range(11, 511)
+_IDENTITY = (int, str)
+_HUMANEVAL = {"task_id": _IDENTITY, "prompt": str, "entry_point": str, "test": str, "canonical_solution": str}
+_MBPP = {"task_id": _IDENTITY, "code": str, "test_list": list}
+_OFFICIAL = {f"MBPP/{number}" for number in range(11, 511)}
 
 
 def load_benchmark(source: str) -> list[Problem]:
@@ -38,7 +39,7 @@ def load_benchmark(source: str) -> list[Problem]:
     if not rows:
         raise DomainError(f"{source}: no problems in it")
     problems = [_problem(row, where) for where, row in rows]
-    official = [p for p, (_, row) in zip(problems, rows, strict=True) if row["task_id"] in _MBPP_TEST]
+    official = [problem for problem in problems if problem.family == "mbpp" and problem.id in _OFFICIAL]
     return _without_repeats(official or problems, source)
 
 
@@ -72,34 +73,47 @@ def _problem(row: Any, where: str) -> Problem:
     return _humaneval(_checked(row, _HUMANEVAL, where))
 
 
-def _checked(row: dict[str, Any], fields: Mapping[str, type], where: str) -> dict[str, Any]:
+def _checked(row: dict[str, Any], fields: Mapping[str, Any], where: str) -> dict[str, Any]:
     for name, kind in fields.items():
         if name not in row:
             raise DomainError(f"{where}: field '{name}' is missing")
-        if not isinstance(row[name], kind) or (name != "task_id" and not row[name]):
-            raise DomainError(f"{where}: field '{name}' must be a {kind.__name__} that is not empty")
+        if not isinstance(row[name], kind) or isinstance(row[name], bool) or row[name] in ("", []):
+            wanted = "number or a text" if kind is _IDENTITY else kind.__name__
+            raise DomainError(f"{where}: field '{name}' must be a {wanted} that is not empty")
     return row
+
+
+def _identity(benchmark: str, given: int | str) -> str:
+    """Files of one benchmark number their rows, write the number as a text, or put the benchmark's name before it."""
+    number = str(given).strip()
+    named = number.lower().startswith(f"{benchmark.lower()}/")
+    return f"{benchmark}/{number[len(benchmark) + 1 :]}" if named else f"{benchmark}/{number}"
 
 
 def _humaneval(row: Mapping[str, Any]) -> Problem:
     prompt = f"Complete this Python function.\n\n```python\n{row['prompt'].strip()}\n```\n{REPLY_FORMAT}"
     solution = row["prompt"] + row["canonical_solution"]
     submission = submission_from_humaneval(row, row["canonical_solution"])
-    return _as_problem("humaneval", row["task_id"], prompt, solution, submission, row["prompt"])
+    identity = row["task_id"] if isinstance(row["task_id"], str) else _identity("HumanEval", row["task_id"])
+    return _as_problem("humaneval", identity, prompt, solution, submission, row["prompt"])
 
 
 def _mbpp(row: Mapping[str, Any], where: str) -> Problem:
     text = row.get("text") or row.get("prompt")
     if not isinstance(text, str):
         raise DomainError(f"{where}: field 'text' (or 'prompt') is missing")
-    if not all(isinstance(test, str) for test in row["test_list"]):
-        raise DomainError(f"{where}: field 'test_list' must be a list of texts")
+    for name in ("test_list", "test_imports"):
+        lines = row.get(name) or []
+        if not isinstance(lines, list) or not all(isinstance(line, str) for line in lines):
+            raise DomainError(f"{where}: field '{name}' must be a list of texts")
+    if not isinstance(row.get("test_setup_code") or "", str):
+        raise DomainError(f"{where}: field 'test_setup_code' must be a text")
     submission = submission_from_mbpp(row, row["code"])
     if submission.entry_point is None:
         raise DomainError(f"{where}: field 'test_list' names no function that it tests")
     example = row["test_list"][0].strip()
     prompt = f"{text.strip()}\nThe function must satisfy: `{example}`\n{REPLY_FORMAT}"
-    return _as_problem("mbpp", f"MBPP/{row['task_id']}", prompt, row["code"], submission, "")
+    return _as_problem("mbpp", _identity("MBPP", row["task_id"]), prompt, row["code"], submission, "")
 
 
 def _as_problem(family: str, identity: str, prompt: str, solution: str, submission: Submission, before: str) -> Problem:

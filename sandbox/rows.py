@@ -12,7 +12,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO, NamedTuple
 
-from pydantic import Field, JsonValue, StrictStr, ValidationError
+from pydantic import Field, JsonValue, StrictInt, StrictStr, ValidationError
 
 from records.nouns import Record
 from sandbox.nouns import Comparison, Limits, Submission, TestCase
@@ -49,7 +49,7 @@ class _Test(Record):
 
 
 class _Row(Record):
-    id: StrictStr | int
+    id: StrictStr | StrictInt
     code: StrictStr
     entry_point: StrictStr | None = None
     tests: tuple[_Test, ...] = Field(min_length=1)
@@ -57,7 +57,7 @@ class _Row(Record):
 
 
 class _HumanEval(Record, extra="ignore"):
-    task_id: StrictStr
+    task_id: StrictStr | StrictInt
     prompt: StrictStr
     entry_point: StrictStr
     test: StrictStr
@@ -66,7 +66,7 @@ class _HumanEval(Record, extra="ignore"):
 
 
 class _Mbpp(Record, extra="ignore"):
-    task_id: StrictStr | int
+    task_id: StrictStr | StrictInt
     test_setup_code: StrictStr | None = ""
     test_imports: tuple[StrictStr, ...] | None = ()
     test_list: tuple[StrictStr, ...] = Field(min_length=1)
@@ -145,6 +145,8 @@ def _case(row: _Row, number: int, test: _Test) -> TestCase:
     where = f"field 'tests', number {number}"
     if test.raises is None and "expected" not in test.model_fields_set:
         raise RowError(f"{where}: 'expected' (a value, which may be null) or 'raises' (an exception's name) is missing")
+    if test.raises is not None and not all(part.isidentifier() for part in test.raises.split(".")):
+        raise RowError(f"{where}: 'raises' must be the name of an exception")
     given: dict[str, Any] = {"raises": test.raises, "comparison": test.comparison, "tolerance": test.tolerance}
     given["json_lists"] = True
     try:

@@ -210,11 +210,23 @@ class TestBenchmarks:
             ('{"task_id": 12, "text": "t", "code": "x"}', "line 2: field 'test_list' is missing"),
             ('{"task_id": 12, "text": "t", "code": "x", "test_list": []}', "line 2: field 'test_list' must be a list"),
             (
-                '{"task_id": "12", "text": "t", "code": "x", "test_list": ["a"]}',
-                "line 2: field 'task_id' must be a int",
+                '{"task_id": [12], "text": "t", "code": "x", "test_list": ["a"]}',
+                "line 2: field 'task_id' must be a number or a text",
             ),
             ('{"task_id": 12, "code": "x", "test_list": ["assert f(1) == 1"]}', r"line 2: field 'text'"),
             ('{"task_id": 12, "text": "t", "code": "x", "test_list": [1]}', "'test_list' must be a list of texts"),
+            (
+                '{"task_id": 12, "text": "t", "code": "x", "test_list": ["a"], "test_imports": "import math"}',
+                "field 'test_imports' must be a list of texts",
+            ),
+            (
+                '{"task_id": 12, "text": "t", "code": "x", "test_list": ["a"], "test_setup_code": ["y = 1"]}',
+                "field 'test_setup_code' must be a text",
+            ),
+            (
+                '{"task_id": " mbpp/11", "text": "t", "code": "x", "test_list": ["assert f(1) == 1"]}',
+                "'MBPP/11' stands there twice",
+            ),
             (
                 '{"task_id": 11, "text": "t", "code": "x", "test_list": ["assert f(1) == 1"]}',
                 "'MBPP/11' stands there twice",
@@ -232,6 +244,23 @@ class TestBenchmarks:
         path.write_text(json.dumps(good) + "\n" + line + "\n", "utf-8")
         with pytest.raises(DomainError, match=words):
             DOMAIN.load(str(path), SMALL, 0)
+
+    async def test_the_sanitized_form_of_mbpp(self, tmp_path: Path) -> None:
+        row = {
+            "source_file": "s.ipynb",
+            "prompt": "Return not a number.",
+            "code": "def f():\n    return float('nan')",
+            "test_imports": ["import math", "from collections import Counter"],
+            "test_list": ["assert math.isnan(f())", "assert Counter(str(f())) == Counter('nan')"],
+        }
+        rows = [{**row, "task_id": identity, "prompt": str(identity)} for identity in (11, "12", "Mbpp/13", 2, "x")]
+        (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+        test = of(DOMAIN.load(str(tmp_path / "rows.jsonl"), SMALL, 0), "test")
+        assert {problem.id for problem in test} == {"MBPP/11", "MBPP/12", "MBPP/13"}
+        async with await open_or_skip() as verifier:
+            judged = {(await verifier.judge(problem, problem.reference)).kind for problem in test}
+            wrong = await verifier.judge(test[0], "```python\ndef f():\n    return 0.0\n```")
+        assert judged == {"pass"} and wrong.kind == "wrong_answer"
 
     def test_absent_empty_or_binary_file(self, tmp_path: Path) -> None:
         with pytest.raises(DomainError, match=r"No such file or directory.*humaneval"):

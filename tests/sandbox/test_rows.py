@@ -55,6 +55,8 @@ def test_humaneval_and_mbpp() -> None:
         ({"tests": []}, "field 'tests'"),
         ({"tests": [{"args": 5, "expected": 1}]}, "field 'tests.0.args'"),
         ({"tests": [{"args": [], "raises": ""}]}, "field 'tests.0.raises'"),
+        ({"tests": [{"args": [], "raises": "?"}]}, "field 'tests', number 0: 'raises' must be the name"),
+        ({"tests": [{"args": [], "raises": "A,ValueError"}]}, "field 'tests', number 0: 'raises' must be the name"),
         ({"tests": [{"expected": 1}]}, "'args' (a list) or 'stdin'"),
         ({"tests": [{"args": [], "stdin": "", "expected": 1}]}, "the text that it prints"),
         ({"tests": [{"args": []}, {"stdin": "", "expected": ""}]}, "some have 'stdin'"),
