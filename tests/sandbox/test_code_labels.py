@@ -18,7 +18,7 @@ PASS = ("pass",)
 
 def humaneval(body: str, test: str, entry: str = "inc") -> dict[str, Any]:
     """A row of HumanEval's form. Its prompt has no docstring, so that it does not even parse alone."""
-    return {"task_id": "t", "prompt": f"def {entry}(x):\n", "entry_point": entry, "completion": body, "test": test}
+    return {"task_id": 7, "prompt": f"def {entry}(x):\n", "entry_point": entry, "completion": body, "test": test}
 
 
 def mbpp(code: str, *tests: str, imports: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -102,7 +102,71 @@ OBJECTS_OF_THE_CANDIDATE = [
     *[(humaneval("    return lambda y: x + y\n", CLOSURE.format(name), "f"), PASS) for name in ("f", "g")],
     *[(humaneval("    return lambda y: 0\n", CLOSURE.format(name), "f"), WRONG) for name in ("f", "g")],
 ]
+POINT = "from dataclasses import dataclass\n@dataclass\nclass Point:\n    x: int\ndef make(x): return Point(x)\n"
+OPENED = (
+    "class Opened:\n    def __enter__(self): return 3\n    def __exit__(self, *error): return True\n"
+    "def f(): return Opened()\n"
+)
+OBJECTS_OF_THE_CANDIDATE += [
+    (mbpp(POINT, "assert make(1) == Point(1)"), UNSUPPORTED),
+    (mbpp(POINT, "assert make(1).x == 1"), PASS),
+    (mbpp(POINT, "assert make(1).x == 2"), WRONG),
+    (mbpp(OPENED, "with f() as value:\n    assert value == 3"), PASS),
+    (mbpp(OPENED, "with f() as value:\n    assert value == 4"), WRONG),  # though it swallows what is raised in it
+]
+STANDARD = """from decimal import Decimal
+from fractions import Fraction
+from collections import Counter, OrderedDict, defaultdict, deque, namedtuple
+from enum import Enum, IntEnum
+Pair = namedtuple('Pair', 'a b')
+class Number(IntEnum):
+    ONE = 1
+class Plain(Enum):
+    ONE = 1
+class Letter(str, Enum):
+    A = 'a'
+"""
+STANDARD_VALUES = [
+    (mbpp(f"{STANDARD}def f(): return {value}\n", f"assert f() == {expected}"), right)
+    for value, expected, right in (
+        ("Decimal('0.5')", "0.5", PASS),
+        ("Decimal('0.1')", "0.1", WRONG),
+        ("Fraction(1, 2)", "0.5", PASS),
+        ("OrderedDict(a=1)", "{'a': 1}", PASS),
+        ("Counter('aab')", "{'a': 2, 'b': 1}", PASS),
+        ("defaultdict(int, {1: 2})", "{1: 2}", PASS),
+        ("{1: 2}.keys()", "{1}", PASS),
+        ("{1: 2}.keys()", "[1]", WRONG),
+        ("{1: 2}.items()", "{(1, 2)}", PASS),
+        ("{1: 2}.values()", "[2]", WRONG),
+        ("bytearray(b'a')", "b'a'", PASS),
+        ("deque([1])", "[1]", WRONG),
+        ("Pair(1, 2)", "(1, 2)", PASS),
+        ("Pair(1, 2)", "[1, 2]", WRONG),
+        ("Number.ONE", "1", PASS),
+        ("Plain.ONE", "1", WRONG),
+        ("Letter.A", "'a'", PASS),
+        ("[Decimal('0.5')]", "[0.5]", PASS),
+    )
+]
+SWALLOWED = "    try:\n        assert candidate(1) == 2\n    except AssertionError:\n        pass\n"
 CANNOT_FAIL = [
+    *[
+        (humaneval(ZERO, f"def check(candidate):\n{body}"), UNSUPPORTED)
+        for body in (
+            "    pass\n",
+            "    yield from []\n    assert candidate(1) == 2\n",
+            "    def inner():\n        assert candidate(1) == 2\n",
+            "    return candidate(1) == 2\n",
+            "    if False:\n        assert candidate(1) == 2\n",
+            "    for x in []:\n        assert candidate(x) == 2\n",
+            "    assert candidate(1) == 2 or True\n",
+            "    assert (candidate(x) == 2 for x in [1])\n",
+            "    candidate(1)\n    assert 2 == 2\n",
+            SWALLOWED,
+        )
+    ],
+    (humaneval(ZERO, "async def check(candidate):\n    assert candidate(1) == 2\n"), UNSUPPORTED),
     (humaneval(ZERO, "def check(candidate):\n    yield\n    assert candidate(1) == 2\n"), UNSUPPORTED),
     (humaneval(ZERO, "def check(candidate):\n    assert callable(candidate)\n"), UNSUPPORTED),
     (mbpp(IDENTITY, "assert (f(1) == 2, 'message')"), UNSUPPORTED),
@@ -121,7 +185,18 @@ IMPORTS = [
     ),
     (mbpp("def f(x):\n    return math.floor(x)\n", "assert f(1.5) == 1", imports=("import math",)), PASS),
 ]
+CLAIMED = "type('A,ValueError,TypeError', (Exception,), {})"
 ENDS_NO_LOOP = [
+    *[
+        (mbpp(f"def f(x): raise {kind}\n", f"try:\n    f(1)\n    assert False\nexcept {wanted}:\n    pass"), right)
+        for kind, wanted, right in (
+            ("StopIteration", "StopIteration", PASS),
+            ("type('Own', (ValueError,), {})", "ValueError", PASS),
+            ("type('ValueError', (Exception,), {})", "ValueError", WRONG),
+            (CLAIMED, "ValueError", WRONG),
+            ("KeyError", "LookupError", PASS),
+        )
+    ],
     (
         humaneval(
             "    raise StopIteration\n",
@@ -136,6 +211,7 @@ TABLES = {
     "no comparison is made where the candidate runs": TRUTH_IS_NOT_THE_CANDIDATES,
     "the function under test is found through built-in functions": THROUGH_BUILTINS,
     "tests may work with the candidate's objects": OBJECTS_OF_THE_CANDIDATE,
+    "standard types are compared by their exact values": STANDARD_VALUES,
     "a test that cannot fail is no test": CANNOT_FAIL,
     "what the tests import is there": IMPORTS,
     "what the candidate raises ends no loop of the test": ENDS_NO_LOOP,
