@@ -16,8 +16,10 @@ from __future__ import annotations
 # Preloaded because programs commonly import them; a child starts with them warm. Not rarer ones, such as
 # dataclasses or decimal: each of their pages takes every fork and every end its time. Nor threading: its hook
 # after a fork would cost every child a tenth of its time.
+import _sitebuiltins
 import atexit
 import bisect  # noqa: F401
+import builtins
 import collections  # noqa: F401
 import copy  # noqa: F401
 import functools  # noqa: F401
@@ -75,6 +77,15 @@ def main(job: Job, uid: int, seccomp: Filter, base_kb: int, pipes: Pipes, tell: 
             code = 0
     finally:
         os._exit(code)
+
+
+def add_site_names() -> None:
+    """Give programs the names that `site` adds to the built-in ones: exit, quit, copyright, credits, license, help."""
+    for name in ("exit", "quit"):
+        setattr(builtins, name, _sitebuiltins.Quitter(name, "Ctrl-D (i.e. EOF)"))
+    for name, text in (("copyright", sys.copyright), ("credits", ""), ("license", "See https://www.python.org/psf/")):
+        setattr(builtins, name, _sitebuiltins._Printer(name, text))
+    builtins.help = _sitebuiltins._Helper()
 
 
 def warm_up(times: int, sink: int) -> None:

@@ -31,7 +31,7 @@ from sandbox.nouns import TierUnavailable
 LAYOUT = "2"  # change it when the layout of the image changes
 HERE = Path(__file__).parent
 OURS = (
-    *("worker.py", "child.py", "trusted.py", "cage.py", "syscalls.py"),
+    *("worker.py", "child.py", "trusted.py", "cage.py", "syscalls.py", "usage.py"),
     *("controls.py", "raised.py", "remote.py", "serving.py", "standard_types.py", "values.py"),
 )
 VERSION = f"python{sys.version_info.major}.{sys.version_info.minor}"

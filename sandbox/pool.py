@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
@@ -19,7 +19,7 @@ from sandbox.assess import assess
 from sandbox.attest import PROBE, Proof, attest, prove
 from sandbox.docker_tier import DockerTier
 from sandbox.jail_tier import JailTier
-from sandbox.link import Link
+from sandbox.link import Ended, Link
 from sandbox.nouns import SandboxError, Submission, SubmissionVerdict, TierUnavailable, WorkerLost
 from sandbox.tier import Tier
 
@@ -28,6 +28,7 @@ MAX_SIZE = 16 << 20  # characters of one submission
 WINDOW = 8  # submissions per slot that `judge_all` reads ahead
 RESTARTS_S = (0.5, 2.0, 5.0, 10.0)  # waits between tries to start a worker: an engine may be restarting
 Row = TypeVar("Row")
+LARGE = 64 << 10  # bytes of answers that take milliseconds to read
 _TAME = frozenset({"pass", "wrong_answer", "runtime_error", "syntax_error", "missing_entry", "bad_result", "memory"})
 
 
@@ -161,7 +162,7 @@ class Sandbox:
             place = {"tier": self.tier, "image": self.image, "attestation": slot.attestation}
             try:
                 ends = await link.ask(submission)
-                verdict = assess(submission, ends)
+                verdict = await _assessed(submission, ends)
                 spoilt = any(ended.report["dirty"] or ended.report["oom"] for ended in ends)
                 await self._look_after(slot, link, verdict, spoilt)
             except WorkerLost as lost:
@@ -244,6 +245,13 @@ class Sandbox:
         return SubmissionVerdict(
             id=submission.id, passed=False, result=result, evidence=reason, tier=self.tier, image=self.image
         )
+
+
+async def _assessed(submission: Submission, ends: Sequence[Ended]) -> SubmissionVerdict:
+    """The verdict. Large answers are read beside the event loop, so that no other task waits for them."""
+    if sum(len(ended.answers) for ended in ends) < LARGE:
+        return assess(submission, ends)
+    return await asyncio.to_thread(assess, submission, ends)
 
 
 def _size(submission: Submission) -> int:

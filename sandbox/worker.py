@@ -43,6 +43,7 @@ TMP = "/tmp"
 READ, WAITING = 65536, 64  # bytes at a time, and parts that wait for the host at most
 TICK_S = 0.02
 PATIENCE_S = 0.005
+CPU_SLACK_S = 0.1  # between two looks, on a busy machine
 PARTING_S = 0.2  # that the trusted process gets to notice the candidate's end
 TRUSTED_UID = 10_000_000  # added to the slot's uid for the trusted process
 INODES = 1024
@@ -94,8 +95,9 @@ class Worker:
         import child
         import syscalls
         import trusted
+        import usage
 
-        self.child, self.trusted = child, trusted
+        self.child, self.trusted, self.usage = child, trusted, usage
         self.filter = syscalls.Filter()
         self.uid, self.trusted_uid = uid, trusted_uid
         self.watch_memory = watch_memory  # no cgroup bounds us: add up resident memory ourselves
@@ -108,6 +110,7 @@ class Worker:
         """Answer submissions until stdin ends."""
         self.relay.send(b"B", json.dumps(self._report()).encode())
         sink = os.open(os.devnull, os.O_WRONLY)
+        self.child.add_site_names()
         self.child.warm_up(20, sink)
         os.close(sink)
         gc.collect()
@@ -144,7 +147,7 @@ class Worker:
         spare, self.spare = self.spare, None
         used_s = _cpu_seconds(spare.pid) if spare else 0.0  # before the submission came
         pipes = spare.pipes if spare else Pipes(job.style)
-        ooms, usage = self.ooms.count(), resource.getrusage(resource.RUSAGE_CHILDREN)
+        ooms, before = self.ooms.count(), resource.getrusage(resource.RUSAGE_CHILDREN)
         started = time.monotonic()
         try:
             pids = [spare.pid] if spare else self._fork(job, pipes)
@@ -159,11 +162,13 @@ class Worker:
             if spare:
                 os.close(spare.told)
         spent = resource.getrusage(resource.RUSAGE_CHILDREN)
-        cpu_s = spent.ru_utime + spent.ru_stime - usage.ru_utime - usage.ru_stime
+        cpu_s = max(0.0, spent.ru_utime + spent.ru_stime - before.ru_utime - before.ru_stime - used_s)
+        if killed is None and cpu_s > job.cpu_s + CPU_SLACK_S:  # in children that ended between two looks
+            killed = "timeout_cpu"
         return {
             **ended._asdict(),
             "killed": killed,
-            "cpu_s": max(0.0, cpu_s - used_s),
+            "cpu_s": cpu_s,
             "wall_s": wall,
             "oom": self.ooms.count() > ooms,
             "dirty": not _empty(TMP),
@@ -224,15 +229,16 @@ class Relay:
     def read(self, fd: int, kind: bytes | None, room: int) -> int:
         """One read of a pipe, and how many bytes it gave.
 
-        They will go to the host as a frame of this kind; nowhere without one, or if they are more than `room`.
+        Up to `room` of them will go to the host as a frame of this kind; none without one.
         """
         if self.used > READ or len(self.parts) > WAITING:
             self.flush()
         count = os.readv(fd, [self.view[self.used : self.used + READ]])
         self.touched = max(self.touched, self.used + count)
-        if kind is not None and 0 < count <= room:
-            self.parts += (FRAME.pack(kind, count), self.view[self.used : self.used + count])
-            self.used += count
+        kept = min(count, room)  # of a flood the beginning, in which the child says that it is bound
+        if kind is not None and kept > 0:
+            self.parts += (FRAME.pack(kind, kept), self.view[self.used : self.used + kept])
+            self.used += kept
         return count
 
     def send(self, kind: bytes, payload: bytes) -> None:
@@ -325,6 +331,8 @@ class Watch:
         sizes = {"result_limit": job.result_kb * 1024, "output_limit": job.output_kb * 1024}
         self.room = {fd: sizes[word] for fd, (word, _) in self.pipes.items()}
         self.parting: float | None = None  # when the candidate ended before the trusted process
+        self.forked = False  # whether there ever were more processes than ours
+        self.usage = worker.usage.Usage()
 
     def until_end(self, started: float) -> str | None:
         """Why the submission was ended, None if it ended by itself."""
@@ -365,7 +373,13 @@ class Watch:
         return word if self.room[fd] < 0 else None
 
     def _over(self, wall: float) -> str | None:
-        if sum(map(_cpu_seconds, self.pids)) > self.job.cpu_s:
+        forked = len(self.worker.usage.others()) > len(self.pids)
+        if forked or self.forked:  # rlimits hold for each process alone
+            self.forked = True
+            spent = self.usage.cpu_seconds()
+        else:
+            spent = sum(map(_cpu_seconds, self.pids))
+        if spent > self.job.cpu_s:
             return "timeout_cpu"
         if wall > self.job.wall_s:
             return "timeout_wall"
@@ -374,7 +388,7 @@ class Watch:
         files = os.statvfs(TMP)
         if files.f_files - files.f_ffree > 2 * INODES:
             return "inodes"
-        if self.worker.watch_memory and _resident_kb() > self.job.memory_mb * 1024:
+        if (self.worker.watch_memory or forked) and self.worker.usage.resident_kb() > self.job.memory_mb * 1024:
             return "oom"
         return None
 
@@ -490,18 +504,6 @@ def _status_line(field: str, pid: str = "self") -> str:
 def _status_kb(pid: str, field: str) -> int:
     words = _status_line(field, pid).split()
     return int(words[0]) if words else 0
-
-
-def _resident_kb() -> int:
-    """Memory of all processes but ourselves. Shared pages count once per process: an upper bound."""
-    total = 0
-    for name in os.listdir("/proc"):
-        if name.isdigit() and name != "1":
-            try:
-                total += _status_kb(name, "RssAnon")
-            except (FileNotFoundError, ProcessLookupError):
-                continue
-    return total
 
 
 def _asked(fd: int) -> Job | None:

@@ -165,7 +165,27 @@ RESOURCES = (
         "import os, time\ndef f(x):\n    for _ in range(6):\n        if os.fork() == 0:\n"
         "            a = bytearray(150 << 20)\n            for i in range(0, len(a), 4096): a[i] = 1\n"
         "            time.sleep(60)\n    time.sleep(60)",
-        ("oom", "memory", "timeout_wall"),
+        ("oom",),
+    ),
+    Program(
+        "five_children_that_share_memory_with_nobody",
+        "import mmap, os, time\ndef f(x):\n    for _ in range(5):\n        if os.fork() == 0:\n"
+        "            a = mmap.mmap(-1, 220 << 20)\n            for i in range(0, len(a), 4096): a[i] = 1\n"
+        "            time.sleep(60)\n    time.sleep(60)",
+        ("oom",),
+    ),
+    Program(
+        "children_that_are_waited_for_use_up_the_time",
+        "import os, time\ndef f(x):\n    for _ in range(99):\n        if os.fork() == 0:\n"
+        "            while time.process_time() < 0.3: pass\n            os._exit(0)\n        os.wait()\n    return 1",
+        ("timeout_cpu",),
+    ),
+    Program(
+        "children_that_nobody_waits_for_use_up_the_time",
+        "import os, signal, time\ndef f(x):\n    signal.signal(signal.SIGCHLD, signal.SIG_IGN)\n"
+        "    for _ in range(99):\n        if os.fork() == 0:\n            while time.process_time() < 0.3: pass\n"
+        "            os._exit(0)\n        try: os.wait()\n        except OSError: pass\n    return 1",
+        ("timeout_cpu",),
     ),
     Program(
         "gigabyte_of_files",

@@ -206,7 +206,32 @@ ENDS_NO_LOOP = [
         WRONG,
     ),
 ]
+FORGED = "import os; os.write(3, b'N\\x01\\0\\0\\0x'); os._exit(0)\ndef f(x): return 0\n"
+FLOOD = "import os; os.write(3, b'a'*60000)\ndef f(x): return 0\n"
+TAKES_ITSELF_OUT = [
+    (mbpp(FORGED, "assert f(1) == 2"), ("bad_result", "crash", "early_exit")),
+    (mbpp(FORGED, "assert f(1) == 2", "assert f(2) == 3"), ("bad_result", "crash", "early_exit")),
+    ({**mbpp(FLOOD, "assert f(1) == 2"), "limits": {"result_kb": 16}}, ("result_limit",)),
+]
+
+
+def script(code: str) -> dict[str, Any]:
+    """A program that is to print 2."""
+    return {"id": "t", "code": code, "tests": [{"stdin": "1\n", "expected": "2\n"}]}
+
+
+AS_A_SCRIPT = [
+    (script("print(int(input()) + 1)\nexit()"), PASS),
+    (script("print(int(input()) + 1)\nquit(0)"), PASS),
+    (script("import sys\nif __name__ == '__main__':\n    print(2)\n    sys.exit()"), PASS),
+    (script("print(2)\nexit(3)"), ("runtime_error",)),
+    (script("print(2)\nraise SystemExit('no')"), ("runtime_error",)),
+    (script("print(2)\ncopyright, credits, license, help"), PASS),
+    (mbpp("def f(x):\n    if x > 5:\n        quit()\n    return x\n", "assert f(1) == 1"), PASS),
+]
 TABLES = {
+    "a program runs as a script does": AS_A_SCRIPT,
+    "a candidate cannot take itself out of the count": TAKES_ITSELF_OUT,
     "HumanEval's check is found by its name, and helpers run as helpers": CHECK_BY_NAME,
     "no comparison is made where the candidate runs": TRUTH_IS_NOT_THE_CANDIDATES,
     "the function under test is found through built-in functions": THROUGH_BUILTINS,

@@ -127,7 +127,7 @@ def test_the_relay_keeps_every_byte_in_its_order_and_nothing_behind() -> None:
     assert not any(relay.buffer)
 
 
-def test_the_relay_drops_what_there_is_no_room_for() -> None:
+def test_the_relay_carries_the_beginning_of_what_there_is_no_room_for() -> None:
     with tempfile.TemporaryFile() as host, tempfile.TemporaryFile() as pipe:
         pipe.write(b"secret")
         pipe.seek(0)
@@ -135,7 +135,7 @@ def test_the_relay_drops_what_there_is_no_room_for() -> None:
         assert relay.read(pipe.fileno(), b"R", room=5) == 6
         relay.send(b"D", b"{}")
         host.seek(0)
-        assert _frames(host.read()) == [(b"D", b"{}")]
+        assert _frames(host.read()) == [(b"R", b"secre"), (b"D", b"{}")]
     assert not any(relay.buffer)
 
 
