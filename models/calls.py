@@ -35,11 +35,15 @@ MOST_TOKENS = 10**9  # that a provider may say of one call; more, like fewer tha
 
 
 class Reply(Record):
-    """What a provider answered. None: it did not say."""
+    """What a provider answered. None: it did not say.
+
+    `opened`: the prompt ended within a thought, which the text goes on with. The gateway parts thoughts and answer.
+    """
 
     text: str
     finish_reason: FinishReason
     reasoning: str = ""
+    opened: bool = False
     prompt_tokens: int | None = Field(None, ge=0, le=MOST_TOKENS)
     completion_tokens: int | None = Field(None, ge=0, le=MOST_TOKENS)
     cached_tokens: int | None = Field(None, ge=0, le=MOST_TOKENS)  # of the prompt's, read from the provider's cache

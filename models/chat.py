@@ -15,12 +15,14 @@ from typing import Any, cast
 from jinja2 import TemplateError
 
 from models.system_role import SEPARATOR, has_system, merged_system
+from models.thoughts import is_mark, opens_thought
 from records.nouns import Message
 
 # What templates and tokenizers of strangers raise on a conversation that they do not take.
 TEMPLATE_FAULTS = (TemplateError, ValueError, TypeError, LookupError, AttributeError)
 
 _THOUGHTS = {"<think>": "</think>", "<thinking>": "</thinking>", "<reasoning>": "</reasoning>", "[THINK]": "[/THINK]"}
+_TAIL = 16  # tokens at a prompt's end that are looked at for the mark of a thought
 _SYSTEM, _ASKED, _REPLY = "Be short, 7391.", "Say yes, 2846.", "Yes, 5170."
 
 
@@ -94,6 +96,25 @@ def _after_thought(
     if opened:
         return f"\n{_THOUGHTS[opened]}\n\n{completion[0].content}{end}"
     return (head[len(asked) :] if head.startswith(asked) else "") + completion[0].content + end
+
+
+def reply_text(tokenizer: Any, tokens: Sequence[int]) -> str:
+    """The text of a reply without control tokens, but with those that mark thoughts and channels."""
+    if not has_special_marks(tokenizer):
+        return str(tokenizer.decode(tokens, skip_special_tokens=True))
+    special = set(tokenizer.all_special_ids)
+    kept = [n for n in tokens if n not in special or is_mark(tokenizer.convert_ids_to_tokens(n))]
+    return str(tokenizer.decode(kept, skip_special_tokens=False))
+
+
+def has_special_marks(tokenizer: Any) -> bool:
+    """Whether marks of thoughts are control tokens, which are usually left out of a reply."""
+    return any(map(is_mark, tokenizer.all_special_tokens))
+
+
+def opens_a_thought(tokenizer: Any, prompt: Sequence[int]) -> bool:
+    """Whether a rendered prompt ends within a thought that the chat template has opened."""
+    return opens_thought(str(tokenizer.decode(prompt[-_TAIL:])))
 
 
 def end_tokens(tokenizer: Any, *configs: Any) -> frozenset[int]:

@@ -1,13 +1,14 @@
 """The one door to all models: ledger, limits, retries, accounts.
 
-Guaranteed: a call whose result is in the ledger is not made again; equal calls in flight are made
-once; the result is on disk before `complete` returns; `complete` does not raise for a failed call
-but returns a Completion with `error`; retries happen here only, for 408, 409, 429, 5xx, time-outs
-and broken connections. It does raise LedgerError if the ledger cannot be written, since going on
-would pay without a record; BudgetSpent, for this call and all later ones, if a call does not fit into
-the budget; and in a replay NotRecorded for a call that the ledger does not have. Calls that can wait go into the
-provider's batches where the configuration says so (models/batching.py); one that a batch did not
-answer is made as a single call. Not guaranteed: that a call cancelled in flight was not paid.
+Guaranteed: a call whose result is in the ledger is not made again; equal calls in flight are made once; the
+result is on disk before `complete` returns; what a model thought is no part of its text, but `reasoning`
+(models/thoughts.py); `complete` does not raise for a failed call but returns a Completion with `error`;
+retries happen here only, for 408, 409, 429, 5xx, time-outs and broken connections. It does raise LedgerError
+if the ledger cannot be written, since going on would pay without a record; BudgetSpent, for this call and all
+later ones, if a call does not fit into the budget; and in a replay NotRecorded for a call that the ledger
+does not have. Calls that can wait go into the provider's batches where the configuration says so
+(models/batching.py); one that a batch did not answer is made as a single call. Not guaranteed: that a call
+cancelled in flight was not paid.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ from models.local_caller import LocalCaller
 from models.prices import PriceTable, load_prices
 from models.served import ServedCaller
 from models.spec import ModelSpec, SpecError, check_available, parse_spec
+from models.thoughts import parted
 from records.config import RunConfig
 from records.nouns import Completion, Record
 
@@ -278,7 +280,8 @@ class Gateway:
 
     def _completed(self, spec: ModelSpec, key: str, reply: Reply, seconds: float, *, batch: bool = False) -> Completion:
         cost = self._cost(spec, reply, batch)
-        return Completion(key=key, cost=cost, seconds=seconds, **reply.model_dump())
+        facts = _without_thoughts(reply).model_dump(exclude={"opened"})
+        return Completion(key=key, cost=cost, seconds=seconds, **facts)
 
     def _cost(self, spec: ModelSpec, reply: Reply, batch: bool = False) -> float | None:
         tokens = (reply.prompt_tokens, reply.completion_tokens, reply.cached_tokens, reply.cache_write_tokens)
@@ -382,6 +385,16 @@ class Gateway:
         for lane in self._lanes.values():
             await lane.caller.close()
         await asyncio.to_thread(self._ledger.close)
+
+
+def _without_thoughts(reply: Reply) -> Reply:
+    """Thoughts that the model left in its text are moved into `reasoning`; an answer that never began was cut."""
+    found = parted(reply.text, opened=reply.opened)
+    if not (found.reasoning or found.cut or found.text != reply.text):
+        return reply
+    reasoning = "\n".join(part for part in (reply.reasoning, found.reasoning) if part.strip())
+    finish = "length" if found.cut else reply.finish_reason
+    return reply.model_copy(update={"text": found.text, "reasoning": reasoning, "finish_reason": finish})
 
 
 def call_key(spec: ModelSpec, identity: str, request: CallRequest) -> str:

@@ -29,7 +29,7 @@ from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.messages.ai import UsageMetadata
 from langchain_core.outputs import ChatGeneration, ChatResult
 
-from models.chat import end_tokens, render
+from models.chat import end_tokens, opens_a_thought, render, reply_text
 from models.decoding import Backend, Row, decode
 from models.fast_llama import MIN_SHARED, LlamaBackend, LlamaWeights, common_beginning, supports
 from models.generic_decoder import TransformersBackend
@@ -48,13 +48,14 @@ class LocalModelError(Exception):
 
 @dataclass(frozen=True)
 class Generation:
-    """One reply. `finish` is "stop" or "length"; `seconds` from the start of its batch."""
+    """One reply. `finish` is "stop" or "length"; `seconds` from the start of its batch; `opened` as in `Reply`."""
 
     text: str
     finish: str
     prompt_tokens: int
     completion_tokens: int
     seconds: float
+    opened: bool = False
 
 
 @dataclass(eq=False)
@@ -316,9 +317,9 @@ class LocalModel:
             return [job.ready_row for job in more]
 
         def finished(row: Row) -> None:
-            text = str(loaded.tokenizer.decode(row.tokens, skip_special_tokens=True))
+            text, opened = reply_text(loaded.tokenizer, row.tokens), opens_a_thought(loaded.tokenizer, row.prompt)
             seconds = time.perf_counter() - started
-            result = Generation(text, row.finish, len(row.prompt), len(row.tokens), seconds)
+            result = Generation(text, row.finish, len(row.prompt), len(row.tokens), seconds, opened)
             jobs[id(row)].future.set_result(result)
 
         loaded.settle_threads()

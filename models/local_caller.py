@@ -39,6 +39,7 @@ class LocalCaller:
             finish_reason="length" if made.finish == "length" else "stop",
             prompt_tokens=made.prompt_tokens,
             completion_tokens=made.completion_tokens,
+            opened=made.opened,
         )
 
     def release(self) -> None:

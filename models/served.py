@@ -29,7 +29,7 @@ import psutil
 from pydantic import ValidationError
 
 from models.calls import CallError, CallRequest, Reply
-from models.chat import end_tokens, render
+from models.chat import end_tokens, has_special_marks, opens_a_thought, render
 from models.embedded import EmbeddedModelError, embedded_model_directory
 from models.identity import model_identity
 from models.redaction import is_secret
@@ -137,12 +137,23 @@ class VllmServer:
         return name
 
     async def complete(
-        self, name: str, prompt: list[int], request: CallRequest, ends: frozenset[int] = frozenset()
+        self,
+        name: str,
+        prompt: list[int],
+        request: CallRequest,
+        ends: frozenset[int] = frozenset(),
+        *,
+        control_tokens: bool = False,
     ) -> Reply:
-        """One reply to a prompt of token ids; it ends at `ends` besides the model's own end. Raises CallError."""
+        """One reply to a prompt of token ids; it ends at `ends` besides the model's own end. Raises CallError.
+
+        `control_tokens`: they are kept in the reply, as marks of thoughts.
+        """
         body = {"model": name, "prompt": prompt, "max_tokens": request.max_tokens, "temperature": request.temperature}
         if request.temperature > 0:
             body["seed"] = request.dice
+        if control_tokens:
+            body["skip_special_tokens"] = False
         if ends:
             body["stop_token_ids"] = sorted(ends)
         try:
@@ -318,7 +329,9 @@ class ServedCaller:
         except (ServerError, httpx.HTTPError, OSError) as error:
             raise CallError(f"'{spec}' is not served: {error}") from error
         prompt = await asyncio.to_thread(render, tokenizer, request.messages)
-        return await server.complete(name, prompt, request, end_tokens(tokenizer))
+        marked = has_special_marks(tokenizer)
+        reply = await server.complete(name, prompt, request, end_tokens(tokenizer), control_tokens=marked)
+        return reply.model_copy(update={"opened": opens_a_thought(tokenizer, prompt)})
 
     async def _server(self, spec: ModelSpec) -> tuple[VllmServer, Any]:
         base = str(spec.base)
